@@ -1,0 +1,1 @@
+"""The gateway's mitmproxy addons: one feature, one file."""

@@ -1,0 +1,41 @@
+"""Which targets may answer a call, in the order they are asked."""
+
+from __future__ import annotations
+
+from mitmproxy import http
+
+from llmitm.call import Target, call_of
+from llmitm.errors import Cause, GatewayError
+from llmitm.runtime import runtime
+
+
+class Router:
+    def request(self, flow: http.HTTPFlow) -> None:
+        if flow.response:
+            return
+        call = call_of(flow)
+        live = runtime()
+        if call.model is None:
+            provider = live.targets.default_provider(call.dialect)
+            if provider is None:
+                raise GatewayError(
+                    Cause.UNKNOWN_MODEL,
+                    f"No provider of this gateway serves {call.path}.",
+                )
+            call.resilience = live.policies.resilience
+            call.plan = (Target(provider),)
+            return
+        route = live.policies.route_for(call.model)
+        if route is None:
+            raise GatewayError(
+                Cause.UNKNOWN_MODEL,
+                f"The model {call.model!r} does not exist on this gateway. "
+                "GET /v1/models lists what this key may use.",
+                param="model",
+            )
+        call.route = route.model
+        call.resilience = route.resilience
+        call.plan = live.targets.plan(route, call)
+
+
+addons = [Router()]

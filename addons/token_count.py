@@ -1,0 +1,58 @@
+"""Completes token counts: the provider's where it reports them, else ours, marked estimated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from mitmproxy import http
+
+from llmitm import dialects, tokens
+from llmitm.call import Attempt, Call, Usage, call_of
+
+# Operations that a model answers with tokens; files, models and the like use none.
+COUNTED = frozenset({"chat", "completions", "messages", "responses", "generate", "embeddings", "embed"})
+
+
+class TokenCount:
+    async def settle(self, flow: http.HTTPFlow) -> None:
+        call = call_of(flow)
+        if call.operation not in COUNTED:
+            return
+        for attempt in call.attempts:
+            if _is_partial(attempt):
+                await self._estimate(flow, call, attempt)
+        answered = call.attempts[-1] if call.attempts else None
+        if call.usage is None and answered is not None:
+            call.usage = answered.usage
+
+    async def _estimate(self, flow: http.HTTPFlow, call: Call, attempt: Attempt) -> None:
+        known = attempt.usage or Usage()
+        prompt = known.prompt_tokens or await self.prompt(flow, call)
+        written = await tokens.count_async(attempt.produced, attempt.model)
+        attempt.usage = replace(
+            known,
+            prompt_tokens=prompt,
+            completion_tokens=max(known.completion_tokens, written),
+            estimated=True,
+        )
+
+    async def prompt(self, flow: http.HTTPFlow, call: Call) -> int:
+        """Tokens of the call's prompt, counted once."""
+        if call.prompt_estimate is None:
+            body = call.body(flow) or {}
+            texts = dialects.prompt_text(call.dialect, call.operation, body)
+            messages = body.get("messages")
+            call.prompt_estimate = await tokens.prompt_tokens_async(
+                texts, len(messages) if isinstance(messages, list) else 1, call.model or ""
+            )
+        return call.prompt_estimate
+
+
+def _is_partial(attempt: Attempt) -> bool:
+    """An attempt that wrote something whose tokens nobody reported, or not to the end."""
+    if attempt.usage is None:
+        return bool(attempt.produced) or (attempt.error is None and attempt.status == 200)
+    return attempt.error is not None and bool(attempt.produced)
+
+
+addons = [TokenCount()]

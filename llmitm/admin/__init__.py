@@ -1,0 +1,5 @@
+"""The admin listener: health, metrics, and the state that operators look at and change."""
+
+from llmitm.admin.server import serving
+
+__all__ = ["serving"]

@@ -1,0 +1,76 @@
+"""Starts and stops the admin listener."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+from llmitm.admin import calls, config, health, targets, usage
+from llmitm.config.schema import Gateway
+
+if TYPE_CHECKING:
+    from llmitm.master import GatewayMaster
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+MASTER: web.AppKey[GatewayMaster] = web.AppKey("master")
+OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+
+
+@asynccontextmanager
+async def serving(master: GatewayMaster) -> AsyncIterator[tuple[str, int]]:
+    """Serve the admin API while the context lasts; gives the address it listens on."""
+    app = build(master)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    listen = master.loaded.gateway.listen.admin
+    site = web.TCPSite(runner, listen.host, listen.port, reuse_port=master.reuse_port or None)
+    try:
+        await site.start()
+        host, port, *_ = runner.addresses[0]
+        yield host, port
+    finally:
+        await runner.cleanup()
+
+
+def build(master: GatewayMaster) -> web.Application:
+    app = web.Application(middlewares=[_guarded, _json_errors])
+    app[MASTER] = master
+    for part in (health, config, targets, usage, calls):
+        part.routes(app, master)
+    return app
+
+
+@web.middleware
+async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in who has the admin token; without one configured, who comes over loopback."""
+    if request.path not in OPEN_PATHS and not allowed(request, request.app[MASTER].loaded.gateway):
+        return web.json_response(
+            {"error": "Send the admin token: Authorization: Bearer TOKEN (admin_token in gateway.yaml)."},
+            status=401,
+        )
+    return await handler(request)
+
+
+def allowed(request: web.Request, gateway: Gateway) -> bool:
+    if gateway.admin_token is None:
+        return gateway.listen.admin.is_loopback and "origin" not in request.headers
+    presented = request.headers.get("authorization", "").removeprefix("Bearer ")
+    return hmac.compare_digest(presented.encode(), gateway.admin_token.reveal().encode())
+
+
+@web.middleware
+async def _json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except web.HTTPException as fault:
+        if fault.status < 400:
+            raise
+        return web.json_response({"error": fault.text or fault.reason}, status=fault.status)
+    except (ValueError, msgspec.DecodeError) as fault:
+        return web.json_response({"error": str(fault)}, status=400)

@@ -1,0 +1,64 @@
+"""Providers: upstream accounts, each with a base URL, a credential and an API."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
+
+from llmitm.config.address import base_url
+from llmitm.config.model import Model
+from llmitm.config.problems import Fault
+from llmitm.config.secret import HeaderValue, OptionalSecret
+
+Api = Literal["openai", "anthropic", "ollama", "gemini", "simulator"]
+
+# The simulator has none: the gateway starts it in its own process unless one is given.
+BASE_URLS: dict[str, str] = {
+    "openai": "https://api.openai.com/v1",
+    "anthropic": "https://api.anthropic.com",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/openai",
+    "ollama": "http://127.0.0.1:11434",
+}
+
+# The wire API of each `api` that is not one itself; the simulator speaks all of them.
+DIALECTS: dict[str, str | None] = {"gemini": "openai", "simulator": None}
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+
+def _check_header(name: str) -> str:
+    if not _TOKEN.fullmatch(name):
+        raise Fault(f"{name!r} cannot be the name of a header")
+    return name.lower()
+
+
+HeaderName = Annotated[str, AfterValidator(_check_header)]
+
+
+def _url(value: Any, info: ValidationInfo) -> str | None:
+    return BASE_URLS.get(info.data.get("api", "")) if value is None else base_url(value)
+
+
+BaseUrl = Annotated[str | None, BeforeValidator(_url), Field(validate_default=True)]
+
+
+class Provider(Model):
+    """One entry of `providers`.
+
+    `headers` are added to each request, `default` marks the provider for calls that name no
+    model, and `default_model` is what a client gets that names the provider only.
+    """
+
+    api: Api
+    base_url: BaseUrl = None
+    api_key: OptionalSecret = None
+    headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
+    default: bool = False
+    default_model: str | None = None
+
+    @property
+    def dialect(self) -> str | None:
+        """The wire API it speaks, None for all of them."""
+        return DIALECTS.get(self.api, self.api)

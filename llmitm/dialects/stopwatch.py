@@ -1,0 +1,33 @@
+"""The durations that Ollama reports with every answer."""
+
+from __future__ import annotations
+
+import time
+
+from llmitm.dialects.carry import Json
+
+
+class Stopwatch:
+    """Times one call from its making on. A provider elsewhere loads no model: that takes 0."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic_ns()
+        self._first_token: int | None = None
+
+    def token(self) -> None:
+        """Note that output came; until the first of it, the prompt was being read."""
+        self._first_token = self._first_token or time.monotonic_ns()
+
+    def total(self) -> Json:
+        """Nanoseconds of an answer that came at once."""
+        return {"total_duration": time.monotonic_ns() - self._started, "load_duration": 0}
+
+    def nanoseconds(self) -> Json:
+        """Nanoseconds of an answer that came token by token."""
+        now = time.monotonic_ns()
+        first = self._first_token or now
+        return {
+            **self.total(),
+            "prompt_eval_duration": first - self._started,
+            "eval_duration": now - first,
+        }

@@ -1,0 +1,1 @@
+"""The engine: from an accepted connection to a settled call."""

@@ -1,0 +1,152 @@
+"""One attempt: a request to one target, up to the point where its answer may be delivered.
+
+A whole answer is ready when its body is there and makes sense; a stream is ready (committed) at
+its first content token. Until then a failure raises `AttemptFailed` and nothing has reached the
+client.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import msgspec
+
+from llmitm import dialects
+from llmitm.call import Attempt, Call
+from llmitm.config.schema import Timeouts
+from llmitm.dialects import paths
+from llmitm.dialects.translation import Translation
+from llmitm.engine.failure import failed, refused
+from llmitm.engine.stream import EventStream
+from llmitm.engine.upstream import Answer, Upstream, UpstreamError
+from llmitm.errors import GatewayError
+from llmitm.policy.outcome import Failure
+
+# A whole answer says nothing until it is complete, so it may take longer than a first token.
+WHOLE_ANSWER_FACTOR = 3
+MAX_WHOLE_BODY = 64 << 20
+STREAM_TYPES = frozenset({"text/event-stream", "application/x-ndjson"})
+
+Body = bytes | AsyncIterator[bytes] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an attempt needs to know beyond its target: how long to wait, how to read the answer."""
+
+    call: Call
+    timeouts: Timeouts
+    translation: Translation | None
+    hold_bytes: int
+
+    @property
+    def tap(self) -> tuple[str, str]:
+        """Dialect and operation of what the provider sends."""
+        if self.translation is None:
+            return self.call.dialect, self.call.operation
+        return paths.recognise("POST", self.translation.path)
+
+
+@dataclass(slots=True)
+class Ready:
+    """An answer that may be delivered: whole (`body`), a stream of events, or raw bytes."""
+
+    attempt: Attempt
+    answer: Answer
+    terms: Terms
+    body: bytes | None = None
+    stream: EventStream | None = None
+
+    async def chunk(self) -> bytes:
+        """The next raw bytes; only where there is neither `body` nor `stream`."""
+        try:
+            async with asyncio.timeout(self.terms.timeouts.between_tokens):
+                return await self.answer.chunk()
+        except TimeoutError:
+            raise failed(
+                self.attempt, Failure.BETWEEN_TOKENS_TIMEOUT, "the answer stalled"
+            ) from None
+        except UpstreamError as fault:
+            raise failed(self.attempt, fault.failure, str(fault)) from fault
+
+    def close(self) -> None:
+        self.answer.close()
+
+
+async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) -> Ready:
+    """Send the attempt and wait until its answer may be delivered.
+
+    Raises AttemptFailed. Whoever gets the Ready closes it.
+    """
+    timeouts = terms.timeouts
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    wait = first_byte_timeout(timeouts, terms.call.stream)
+    failure = Failure.FIRST_BYTE_TIMEOUT
+    answer: Answer | None = None
+    try:
+        async with asyncio.timeout(timeouts.connect + wait) as clock:
+            answer = await upstream.send(
+                attempt.method, attempt.url, attempt.headers, body, timeouts.connect
+            )
+            attempt.status = answer.status
+            if answer.status >= 400:
+                raise await refused(attempt, answer, terms)
+            if terms.call.stream and answer.content_type in STREAM_TYPES:
+                failure, wait = Failure.FIRST_TOKEN_TIMEOUT, timeouts.first_token
+                clock.reschedule(started + timeouts.connect + wait)
+                stream = EventStream(answer, terms, attempt)
+                await stream.until_content()
+                return Ready(attempt, answer, terms, stream=stream)
+            if not (answer.content_type.endswith("json") or terms.translation):
+                attempt.first_token = time.monotonic()
+                return Ready(attempt, answer, terms)
+            failure, wait = Failure.TOTAL_TIMEOUT, timeouts.total
+            clock.reschedule(started + wait)
+            return Ready(attempt, answer, terms, body=await _whole(attempt, answer, terms))
+    except TimeoutError:
+        _close(answer)
+        raise failed(
+            attempt, failure, f"{failure.value.replace('_', ' ')} after {wait:g} s"
+        ) from None
+    except UpstreamError as fault:
+        _close(answer)
+        raise failed(attempt, fault.failure, str(fault)) from fault
+    except BaseException:
+        _close(answer)
+        raise
+
+
+def first_byte_timeout(timeouts: Timeouts, stream: bool) -> float:
+    """Seconds that a target may be silent: for a whole answer, longer than for a first token."""
+    if timeouts.first_byte is not None:
+        return timeouts.first_byte
+    factor = 1 if stream else WHOLE_ANSWER_FACTOR
+    return min(timeouts.first_token * factor, timeouts.total)
+
+
+async def _whole(attempt: Attempt, answer: Answer, terms: Terms) -> bytes:
+    body = await answer.read(MAX_WHOLE_BODY)
+    if answer.content_type == "application/x-ndjson":
+        return body
+    try:
+        parsed = msgspec.json.decode(body)
+        if isinstance(parsed, dict):
+            attempt.usage = dialects.usage_of(*terms.tap, parsed)
+            if attempt.usage is None:
+                attempt.produced = dialects.output_of(*terms.tap, parsed)
+        if terms.translation is not None:
+            translated = terms.translation.response(parsed, terms.call.model or attempt.model)
+            return msgspec.json.encode(translated)
+    except (msgspec.DecodeError, GatewayError) as fault:
+        failure = Failure.MALFORMED if body else Failure.EMPTY
+        raise failed(attempt, failure, "the answer makes no sense") from fault
+    return body
+
+
+def _close(answer: Answer | None) -> None:
+    if answer is not None:
+        answer.close()

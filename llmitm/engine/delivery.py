@@ -1,0 +1,214 @@
+"""Hands answers, refusals and broken streams to the client, in its own dialect."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable
+
+from mitmproxy import flow as mitm_flow
+from mitmproxy import http
+
+from llmitm import dialects
+from llmitm.call import Attempt, Call, call_of
+from llmitm.engine.attempt import Ready
+from llmitm.engine.failure import AttemptFailed
+from llmitm.engine.hooks import HookTable
+from llmitm.engine.reply import HOP_BY_HOP, Header, Reply
+from llmitm.errors import Cause, GatewayError, render
+
+# Of a provider's headers these are not the client's: framing, cookies, and what tells whose
+# account and which limits the gateway calls with.
+_KEPT_BACK = HOP_BY_HOP | {
+    b"alt-svc",
+    b"anthropic-organization-id",
+    b"content-encoding",
+    b"content-length",
+    b"openai-organization",
+    b"openai-project",
+    b"request-id",
+    b"retry-after",
+    b"server",
+    b"set-cookie",
+    b"strict-transport-security",
+    b"via",
+    b"x-request-id",
+}
+_KEPT_BACK_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-", b"cf-")
+
+
+async def report(hooks: HookTable, flow: http.HTTPFlow, attempt: Attempt) -> None:
+    """An attempt is over: say so, once."""
+    attempt.ended = time.monotonic()
+    await hooks.observe("upstream_response", flow, attempt)
+
+
+class Delivery:
+    """The client's side of one call."""
+
+    def __init__(
+        self,
+        hooks: HookTable,
+        flow: http.HTTPFlow,
+        reply: Reply,
+        settle: Callable[[http.HTTPFlow], Awaitable[None]],
+    ) -> None:
+        self.reply = reply
+        self._hooks = hooks
+        self._flow = flow
+        self._settle = settle
+        self.call: Call = call_of(flow)
+
+    async def refuse(self, error: GatewayError) -> None:
+        """Tell the client why its call is not answered; in-band where the reply has begun."""
+        call = self.call
+        call.error = error
+        if self.reply.started:
+            await self.break_off(error)
+            return
+        status, headers, body = render(error, call.dialect, call.request_id)
+        call.status = status
+        fields = [(k.encode(), v.encode("utf-8", "replace")) for k, v in headers.items()]
+        self._flow.response = _response(status, fields, body)
+        await self._hooks.observe("response", self._flow)
+        await self._settle(self._flow)
+        await self.reply.whole(status, self._headers(), self._flow.response.raw_content or b"")
+
+    async def own_response(self) -> None:
+        """Send a response that an addon set instead of asking a provider."""
+        response = self._flow.response
+        if response is None:
+            raise RuntimeError("there is no response to send")
+        await self._hooks.decide("response", self._flow)
+        self.call.status = response.status_code
+        await self._settle(self._flow)
+        await self.reply.whole(
+            response.status_code, self._headers(), response.raw_content or b""
+        )
+
+    async def provider_refusal(self, failure: AttemptFailed) -> None:
+        """Pass on a provider's own 4xx: it is about the client's request."""
+        call, refusal = self.call, failure.refusal
+        error = GatewayError(Cause.UPSTREAM_REFUSED, str(failure))
+        if refusal is None or self.reply.started:
+            await self.refuse(error)
+            return
+        call.error, call.status = error, refusal.status
+        fields = [(b"content-type", b"application/json"), (b"x-should-retry", b"false")]
+        self._flow.response = _response(refusal.status, fields, refusal.body)
+        await self._hooks.decide("response", self._flow)
+        await self._settle(self._flow)
+        await self.reply.whole(
+            refusal.status, self._headers(), self._flow.response.raw_content or b""
+        )
+
+    async def whole(self, ready: Ready) -> None:
+        """Send an answer that is complete."""
+        call, attempt = self.call, ready.attempt
+        body = ready.body or b""
+        self._flow.response = response = _response(
+            ready.answer.status, self._passed_on(ready.answer.raw_headers), body
+        )
+        call.first_token = call.first_token or attempt.first_token
+        await self._hooks.decide("responseheaders", self._flow)
+        await self._hooks.decide("response", self._flow)
+        call.status = response.status_code
+        await self._settle(self._flow)
+        await self.reply.whole(response.status_code, self._headers(), response.raw_content or b"")
+
+    async def raw(self, ready: Ready) -> None:
+        """Pass bytes on as they come: files, audio, and whatever isn't JSON or an event stream."""
+        await self.open(ready)
+        while chunk := await ready.chunk():
+            await self.reply.write(self._through(chunk))
+        await self.close()
+
+    async def open(self, ready: Ready) -> None:
+        """Begin a streamed reply, or go on with the one that a failed target began."""
+        call = self.call
+        call.first_token = call.first_token or ready.attempt.first_token
+        if self._flow.response is not None:
+            return
+        self._flow.response = response = _response(
+            ready.answer.status, self._passed_on(ready.answer.raw_headers), b""
+        )
+        if ready.terms.translation is not None:
+            response.headers["content-type"] = ready.terms.translation.media_type
+        response.stream = True
+        await self._hooks.decide("responseheaders", self._flow)
+        call.status = response.status_code
+        if not self.reply.started:
+            await self.reply.start(response.status_code, self._headers())
+
+    async def send(self, data: bytes) -> None:
+        if data:
+            await self.reply.write(self._through(data))
+
+    def comment(self) -> bool:
+        """Keep a waiting client's connection busy; False once the answer has begun."""
+        if self._flow.response is not None:
+            return False
+        return self.reply.comment(self._headers())
+
+    async def close(self) -> None:
+        """End a streamed reply that is whole."""
+        if callable(getattr(self._flow.response, "stream", None)):
+            await self.reply.write(self._through(b""))
+        await self._hooks.observe("response", self._flow)
+        await self.reply.end()
+
+    async def break_off(self, error: GatewayError) -> None:
+        """End a streamed reply that can't be made whole: never like a success."""
+        call = self.call
+        call.error = error
+        self._flow.error = mitm_flow.Error(str(error))
+        said = dialects.error_event(error, call.dialect, call.operation, call.request_id)
+        if said:
+            await self.reply.write(said)
+            await self.reply.end()
+        else:
+            self.reply.abort()
+
+    def _through(self, data: bytes) -> bytes:
+        """What an addon's stream callable makes of a chunk. It may not raise: a fault ends the call."""
+        stream = self._flow.response.stream if self._flow.response else True
+        if not callable(stream):
+            return data
+        out = stream(data)
+        return out if isinstance(out, bytes) else b"".join(out)
+
+    def _passed_on(self, raw_headers: Iterable[Header]) -> list[Header]:
+        return [
+            (name, value)
+            for name, value in raw_headers
+            if (low := name.lower()) not in _KEPT_BACK and not low.startswith(_KEPT_BACK_PREFIXES)
+        ]
+
+    def _headers(self) -> list[Header]:
+        """The flow's response headers and ours."""
+        call = self.call
+        fields = list(self._flow.response.headers.fields) if self._flow.response else []
+        fields.append((b"x-request-id", call.request_id.encode()))
+        if call.dialect == "anthropic":
+            fields.append((b"request-id", call.request_id.encode()))
+        if call.attempts:
+            last = call.attempts[-1]
+            fields.append((b"x-llmitm-target", f"{last.target.provider}/{last.model}".encode()))
+            fields.append((b"x-llmitm-attempts", b"%d" % len(call.attempts)))
+        if call.cost_usd is not None and call.settled:
+            fields.append((b"x-llmitm-cost-usd", f"{call.cost_usd:f}".encode()))
+        fields.extend((k.encode(), v.encode()) for k, v in call.reply_headers.items())
+        return fields
+
+
+def _response(status: int, fields: Iterable[Header], body: bytes) -> http.Response:
+    now = time.time()
+    return http.Response(
+        http_version=b"HTTP/1.1",
+        status_code=status,
+        reason=b"",
+        headers=http.Headers(fields),
+        content=body,
+        trailers=None,
+        timestamp_start=now,
+        timestamp_end=now,
+    )

@@ -1,0 +1,206 @@
+"""Attempts until one answers, and on to the end of the answer. Read top to bottom.
+
+What to do after each attempt is decided in `llmitm/policy/failover.py`; how a broken stream goes
+on is in `resume.py`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+from mitmproxy import http
+
+from llmitm.call import Attempt, Target, call_of
+from llmitm.engine.attempt import Ready, Terms, begin
+from llmitm.engine.delivery import Delivery, report
+from llmitm.engine.failure import AttemptFailed
+from llmitm.engine.hedge import race
+from llmitm.engine.hooks import HookTable
+from llmitm.engine.keepalive import KeepAlive
+from llmitm.engine.outgoing import Upload, prepare
+from llmitm.engine.resume import Resumption
+from llmitm.errors import Cause, GatewayError
+from llmitm.policy import failover
+from llmitm.policy.failover import Deliver, Next, Retry, Stop
+from llmitm.policy.outcome import AttemptOutcome
+from llmitm.runtime import Runtime
+
+MESSAGES = {
+    Cause.RATE_LIMITED: "Every provider of this model asks to wait. Try again later.",
+    Cause.UPSTREAM_TIMEOUT: "The provider of this model did not answer in time.",
+    Cause.CIRCUIT_OPEN: "The providers of this model are failing and are not asked for now.",
+    Cause.STREAM_CUT: "The answer broke off and could not be continued.",
+    Cause.UPSTREAM_REFUSED: "The provider refused to go on with this answer.",
+}
+UNAVAILABLE = "The provider of this model is not available."
+_rng = random.Random()
+
+
+class Exchange:
+    """One call's way through its targets."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        hooks: HookTable,
+        flow: http.HTTPFlow,
+        delivery: Delivery,
+        upload: Upload | None,
+    ) -> None:
+        self._runtime = runtime
+        self._hooks = hooks
+        self._flow = flow
+        self._delivery = delivery
+        self._upload = upload
+        self._call = call_of(flow)
+        self._plan = {target.name: target for target in self._call.plan}
+        self._history: list[AttemptOutcome] = []
+        self._resumption: Resumption | None = None
+        self._policy = self._call.resilience
+        self._deadline = self._call.started + self._policy.retry.deadline
+
+    async def run(self) -> None:
+        """Answer the call. Raises GatewayError where no target could."""
+        self._runtime.targets.retry_budget.deposit(time.monotonic())
+        target: Target | None = self._call.plan[0]
+        with KeepAlive(self._call, self._delivery, self._policy.keep_alive):
+            while target is not None:
+                try:
+                    await self._deliver(await self._ask(target))
+                    return
+                except AttemptFailed as failure:
+                    target = await self._after(target, failure)
+
+    async def _ask(self, target: Target) -> Ready:
+        """An answer of `target`, or of the next one where that one is faster (hedging)."""
+        after, other = self._policy.hedge_after, self._unasked(target)
+        if after is None or other is None or not self._call.stream or self._resumption:
+            return await self._attempt(target)
+        return await race(self._attempt, target, other, after, self._outrun)
+
+    async def _attempt(self, target: Target) -> Ready:
+        call, runtime = self._call, self._runtime
+        attempt = Attempt(
+            target,
+            len(call.attempts) + 1,
+            target.model_for(call.model or "*"),
+            replayable=self._upload is None,
+        )
+        provider = runtime.gateway.providers[target.provider]
+        body = self._resumption.body(target) if self._resumption else call.body(self._flow)
+        translation = prepare(
+            self._flow, call, attempt, provider, runtime.targets.base_url(target.provider), body
+        )
+        attempt.started = time.monotonic()
+        await self._hooks.decide("upstream_request", self._flow, attempt)
+        call.attempts.append(attempt)
+        terms = Terms(call, self._policy.timeouts, translation, self._policy.hold.bytes)
+        try:
+            upload = self._upload.chunks if self._upload else attempt.body
+            return await begin(runtime.upstream, attempt, terms, upload)
+        except AttemptFailed as failure:
+            await self._failed(attempt, failure)
+            raise
+        except asyncio.CancelledError:
+            attempt.error = "cancelled"  # the client left, or a hedged attempt was faster
+            raise
+        finally:
+            call.upstream_wait += time.monotonic() - attempt.started
+
+    async def _deliver(self, ready: Ready) -> None:
+        attempt = ready.attempt
+        try:
+            if ready.stream is not None:
+                await self._stream(ready)
+            elif ready.body is not None:
+                self._call.usage = attempt.usage
+                await report(self._hooks, self._flow, attempt)
+                await self._delivery.whole(ready)
+            else:
+                await self._delivery.raw(ready)
+                await report(self._hooks, self._flow, attempt)
+        except AttemptFailed as failure:
+            await self._failed(attempt, failure)
+            raise
+        finally:
+            ready.close()
+
+    async def _stream(self, ready: Ready) -> None:
+        stream, call, delivery = ready.stream, self._call, self._delivery
+        if stream is None:
+            raise RuntimeError("not a stream")
+        await delivery.open(ready)
+        resumption = self._resumption
+        if resumption is None:
+            resumption = self._resumption = Resumption(call, self._flow)
+        try:
+            while events := await stream.next():
+                await delivery.send(resumption.through(events, stream.complete))
+        finally:
+            ready.attempt.usage = stream.usage
+            resumption.account(ready.attempt, stream)
+        await report(self._hooks, self._flow, ready.attempt)
+        await delivery.send(resumption.ending(stream))
+        await delivery.close()
+
+    async def _after(self, target: Target, failure: AttemptFailed) -> Target | None:
+        """Where the call goes on after a failed attempt; None where the client has its answer."""
+        outcome = failure.outcome
+        if self._resumption and self._resumption.prefill_refused(target, outcome):
+            return target
+        decision = failover.decide(outcome, self._context(), _rng)
+        self._history.append(outcome)
+        match decision:
+            case Deliver():
+                await self._delivery.provider_refusal(failure)
+                return None
+            case Next(name):
+                self._count_failover(target.name, name, outcome)
+                return self._plan[name]
+            case Retry(name, after):
+                self._runtime.targets.retry_budget.take(time.monotonic())
+                self._runtime.metrics["llmitm_retries_total"].at(name).inc()
+                await asyncio.sleep(after)
+                return self._plan[name]
+            case Stop(cause, retry_after):
+                message = MESSAGES.get(cause, UNAVAILABLE)
+                raise GatewayError(cause, message, retry_after=retry_after)
+
+    def _context(self) -> failover.Context:
+        retry = self._policy.retry
+        now = time.monotonic()
+        return failover.Context(
+            targets=self._call.plan,
+            earlier=self._history,
+            attempts=retry.attempts,
+            repeats=retry.attempts - 1,
+            deadline=self._deadline,
+            backoff_base=retry.base,
+            backoff_max=retry.max,
+            may_retry=self._runtime.targets.retry_budget.available(now),
+            prompt_tokens=self._call.prompt_estimate,
+            failover_on_content_policy=self._policy.failover_on_content_policy,
+            resume=self._policy.mid_stream == "resume"
+            and self._resumption is not None
+            and self._resumption.possible,
+        )
+
+    async def _failed(self, attempt: Attempt, failure: AttemptFailed) -> None:
+        attempt.outcome = failure.outcome
+        reason = failure.outcome.failure
+        attempt.error = reason.value if reason else failure.outcome.category.value
+        await report(self._hooks, self._flow, attempt)
+
+    def _outrun(self, target: Target, failure: AttemptFailed) -> None:
+        """An attempt failed while a hedged one was still running."""
+        self._history.append(failure.outcome)
+
+    def _unasked(self, target: Target) -> Target | None:
+        asked = {outcome.target for outcome in self._history} | {target.name}
+        return next((t for t in self._call.plan if t.name not in asked), None)
+
+    def _count_failover(self, before: str, after: str, outcome: AttemptOutcome) -> None:
+        reason = outcome.failure.value if outcome.failure else outcome.category.value
+        self._runtime.metrics["llmitm_failovers_total"].at(before, after, reason).inc()

@@ -1,0 +1,121 @@
+"""How an attempt fails: what failover decides from, and what is kept for the client."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from llmitm import dialects
+from llmitm.call import Attempt
+from llmitm.engine.upstream import Answer, UpstreamError
+from llmitm.errors import Cause, GatewayError, error_object
+from llmitm.policy import backoff
+from llmitm.policy.outcome import AttemptOutcome, Failure
+from llmitm.policy.provider_error import error_status, provider_error_code
+
+if TYPE_CHECKING:
+    from llmitm.engine.attempt import Terms
+
+MAX_ERROR_BODY = 1 << 20
+
+
+class AttemptFailed(Exception):
+    """The attempt gave nothing that could be delivered; `outcome` is what failover decides from."""
+
+    def __init__(
+        self, outcome: AttemptOutcome, message: str, refusal: Refusal | None = None
+    ) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A provider's error reply, kept in case it is the client's to see."""
+
+    status: int
+    body: bytes
+
+
+def failed(
+    attempt: Attempt, failure: Failure, message: str, *, committed: bool = False
+) -> AttemptFailed:
+    outcome = AttemptOutcome(
+        target=attempt.target.name,
+        at=time.monotonic(),
+        status=attempt.status,
+        failure=failure,
+        committed=committed,
+        replayable=attempt.replayable,
+    )
+    return AttemptFailed(outcome, message)
+
+
+def refused_in_stream(
+    attempt: Attempt, raw: bytes, message: str, *, committed: bool = False
+) -> AttemptFailed:
+    """An error event in a stream: as if the reply had had its status."""
+    body = _payload(raw)
+    outcome = AttemptOutcome(
+        target=attempt.target.name,
+        at=time.monotonic(),
+        status=error_status(body),
+        code=provider_error_code(body),
+        committed=committed,
+        replayable=attempt.replayable,
+    )
+    return AttemptFailed(outcome, message)
+
+
+def _for_client(
+    attempt: Attempt, status: int, body: bytes, parsed: object, terms: Terms
+) -> bytes:
+    """A provider's error body as the client gets it: in its dialect, without our credential."""
+    call = terms.call
+    if terms.translation is not None:
+        body = msgspec.json.encode(terms.translation.error(status, parsed or body))
+    elif not isinstance(parsed, dict):
+        message = dialects.error_message("", body)[0] or f"The provider answered {status}."
+        error = GatewayError(Cause.UPSTREAM_REFUSED, message)
+        body = msgspec.json.encode(error_object(error, call.dialect, call.request_id))
+    for name in ("authorization", "x-api-key", "api-key"):
+        secret = attempt.headers.get(name, "").removeprefix("Bearer ")
+        if secret:
+            body = body.replace(secret.encode(), b"*****")
+    return body
+
+
+def _payload(raw: bytes) -> object:
+    """The JSON of an event, whatever frames it."""
+    _, data, rest = raw.partition(b"data:")
+    try:
+        return msgspec.json.decode(rest if data else raw)
+    except msgspec.DecodeError:
+        return None
+
+
+async def refused(attempt: Attempt, answer: Answer, terms: Terms) -> AttemptFailed:
+    try:
+        body = await answer.read(MAX_ERROR_BODY)
+    except UpstreamError:
+        body = b""
+    try:
+        parsed = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        parsed = None
+    outcome = AttemptOutcome(
+        target=attempt.target.name,
+        at=time.monotonic(),
+        status=answer.status,
+        code=provider_error_code(parsed),
+        retry_after=backoff.retry_after(answer.headers, time.time()),
+        replayable=attempt.replayable,
+    )
+    message = dialects.error_message("", body)[0]
+    said = _for_client(attempt, answer.status, body, parsed, terms)
+    refusal = Refusal(answer.status, said)
+    return AttemptFailed(outcome, message or f"status {answer.status}", refusal)

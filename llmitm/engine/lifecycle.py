@@ -1,0 +1,142 @@
+"""The life of a call, from its request head to `call_end`, whatever happens in between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import Protocol
+
+from mitmproxy import flow as mitm_flow
+from mitmproxy import http
+
+from llmitm.call import call_of
+from llmitm.engine.delivery import Delivery, report
+from llmitm.engine.hooks import HookTable
+from llmitm.engine.outgoing import Upload
+from llmitm.engine.exchange import Exchange
+from llmitm.engine.reply import Reply
+from llmitm.errors import Cause, GatewayError
+from llmitm.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+_INTERCEPT_POLL = 0.2
+
+
+class Intake(Protocol):
+    """Reads the body of a request, onto the flow or as a stream."""
+
+    async def read(self) -> Upload | None: ...
+
+
+class Lifecycle:
+    """Takes each flow from its request head to `call_end`, which fires once for every call."""
+
+    def __init__(self, hooks: HookTable, runtime: Runtime) -> None:
+        self.hooks = hooks
+        self.runtime = runtime
+        self.in_flight = 0
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def run(
+        self,
+        flow: http.HTTPFlow,
+        reply: Reply,
+        intake: Intake,
+        refusal: GatewayError | None = None,
+    ) -> None:
+        """Answer one call. Raises CancelledError or ConnectionError when the client is gone."""
+        self.in_flight += 1
+        try:
+            await self._answer(flow, reply, intake, refusal)
+        except (asyncio.CancelledError, ConnectionError):
+            self._client_gone(flow)
+            # The client's task is ending; what is left to do must not end with it.
+            self.detach(flow)
+            raise
+        else:
+            await self._end(flow)
+        finally:
+            self.in_flight -= 1
+
+    async def settled(self, timeout: float) -> None:
+        """Wait for calls whose clients left to be settled."""
+        if self._ending:
+            await asyncio.wait(self._ending, timeout=timeout)
+
+    async def _answer(
+        self, flow: http.HTTPFlow, reply: Reply, intake: Intake, refusal: GatewayError | None
+    ) -> None:
+        delivery = Delivery(self.hooks, flow, reply, self.settle)
+        try:
+            if refusal is not None:
+                raise refusal
+            await self.hooks.decide("requestheaders", flow)
+            upload = None
+            if flow.response is None:
+                upload = await intake.read()
+                if upload is not None and upload.model:
+                    call_of(flow).model = upload.model
+                await self.hooks.decide("request", flow)
+                await _while_intercepted(flow)
+            if flow.response is None:
+                await Exchange(self.runtime, self.hooks, flow, delivery, upload).run()
+            else:
+                await delivery.own_response()
+        except GatewayError as error:
+            await delivery.refuse(error)
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception:
+            logger.exception("call failed")
+            await delivery.refuse(
+                GatewayError(Cause.INTERNAL, "The gateway failed while handling this request.")
+            )
+
+    def _client_gone(self, flow: http.HTTPFlow) -> None:
+        call = call_of(flow)
+        if call.error is None:
+            call.error = GatewayError(Cause.CLIENT_CLOSED, "The client closed the connection.")
+        call.status = call.status or call.error.status(call.dialect)
+        if flow.error is None:
+            flow.error = mitm_flow.Error("client disconnected")
+
+    def detach(self, flow: http.HTTPFlow) -> None:
+        """Settle a call in a task of its own."""
+        task = asyncio.get_running_loop().create_task(self._end(flow))
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+
+    async def settle(self, flow: http.HTTPFlow) -> None:
+        """Complete usage and cost, once: before the headers of a whole answer, or at the end."""
+        call = call_of(flow)
+        if not call.settled:
+            call.settled = True
+            await self.hooks.observe("settle", flow)
+
+    async def _end(self, flow: http.HTTPFlow) -> None:
+        call = call_of(flow)
+        for attempt in call.attempts:
+            if attempt.ended is None:
+                attempt.error = attempt.error or Cause.CLIENT_CLOSED.value
+                await report(self.hooks, flow, attempt)
+        if flow.error is not None:
+            await self.hooks.observe("error", flow)
+        await self.settle(flow)
+        call.ended = time.monotonic()
+        flow.live = False
+        call.record = call.freeze()
+        await self.hooks.observe("call_end", flow)
+
+
+async def _while_intercepted(flow: http.HTTPFlow) -> None:
+    """Wait until an operator resumes or kills a held flow. Raises GatewayError for a killed one."""
+    while flow.intercepted:
+        # `kill` clears the mark without waking who waits, so look again now and then.
+        try:
+            await asyncio.wait_for(flow.wait_for_resume(), _INTERCEPT_POLL)
+        except TimeoutError:
+            continue
+    if flow.error is not None:
+        raise GatewayError(Cause.PERMISSION, "An operator stopped this request.")

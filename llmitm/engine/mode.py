@@ -1,0 +1,72 @@
+"""`gateway`: a mitmproxy proxy mode whose HTTP is ours.
+
+Both classes register themselves with mitmproxy by being subclasses, so `--mode gateway@…`
+is parsed, started, stopped and listed like any of mitmproxy's own modes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+
+from mitmproxy import ctx
+from mitmproxy.proxy import context, layer, mode_servers, mode_specs
+
+if TYPE_CHECKING:
+    from llmitm.engine.edge import Edge
+
+
+class Listens(Protocol):
+    """The part of the master that a gateway listener needs."""
+
+    def edge(self) -> Edge: ...
+
+    @property
+    def tls(self) -> Any: ...
+
+    @property
+    def reuse_port(self) -> bool: ...
+
+
+class GatewayMode(mode_specs.ProxyMode):
+    """An OpenAI-, Anthropic- and Ollama-compatible listener: `gateway@127.0.0.1:4000`."""
+
+    description = "LLM gateway"
+    default_port = 4000
+    transport_protocol: Literal["tcp"] = "tcp"
+
+    def __post_init__(self) -> None:
+        if self.data:
+            raise ValueError("gateway takes no argument: write gateway@HOST:PORT")
+
+
+class GatewayInstance(mode_servers.ServerInstance[GatewayMode]):
+    """One listening socket of the gateway mode."""
+
+    _server: asyncio.Server | None = None
+    _edge: Edge | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self._server is not None
+
+    @property
+    def listen_addrs(self) -> tuple[Any, ...]:
+        return tuple(s.getsockname() for s in self._server.sockets) if self._server else ()
+
+    async def _start(self) -> None:
+        master = cast(Listens, ctx.master)
+        host = self.mode.listen_host(ctx.options.listen_host) or "127.0.0.1"
+        port = self.mode.listen_port(ctx.options.listen_port)
+        self._edge = master.edge()
+        self._server = await self._edge.listen(
+            host, port or 0, tls=master.tls, reuse_port=master.reuse_port
+        )
+
+    async def _stop(self) -> None:
+        if self._server:
+            self._server.close()
+            self._server = None
+
+    def make_top_layer(self, context: context.Context) -> layer.Layer:
+        raise NotImplementedError("the gateway mode does its own HTTP")

@@ -1,0 +1,97 @@
+"""What leaves for a provider: url, headers and body of one attempt, without the credential."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import msgspec
+from mitmproxy import http
+
+from llmitm.call import Attempt, Call
+from llmitm.config.schema import Provider
+from llmitm.dialects import openai, paths, translate
+from llmitm.dialects.translation import Translation
+from llmitm.engine.reply import HOP_BY_HOP
+
+_encode = msgspec.json.Encoder().encode
+
+# Of the client's headers these stay here: they are ours to set, say who the client is, or name
+# an account that is not the one we call with.
+_KEPT_BACK = HOP_BY_HOP | {
+    b"host",
+    b"content-length",
+    b"accept-encoding",
+    b"authorization",
+    b"x-api-key",
+    b"api-key",
+    b"x-goog-api-key",
+    b"cookie",
+    b"expect",
+    b"forwarded",
+    b"openai-organization",
+    b"openai-project",
+    b"via",
+    b"x-forwarded-for",
+    b"x-forwarded-host",
+    b"x-forwarded-port",
+    b"x-forwarded-proto",
+    b"x-real-ip",
+    b"x-request-id",
+}
+
+
+@dataclass(slots=True)
+class Upload:
+    """A request body that is passed on as it arrives. It can be sent once."""
+
+    chunks: AsyncIterator[bytes]
+    model: str | None = None
+    taken: bool = False
+
+
+def prepare(
+    flow: http.HTTPFlow, call: Call, attempt: Attempt, provider: Provider, base_url: str,
+    body: dict[str, object] | None = None,
+) -> Translation | None:
+    """Fill in the attempt's request. Raises GatewayError where the dialects don't meet."""
+    api = provider.dialect or provider.api
+    translation = translate.translation(call.dialect, call.operation, api)
+    path, _, query = flow.request.path.partition("?")
+    path = paths.strip_prefix(path)
+    attempt.method = flow.request.method
+    attempt.headers = {
+        name.decode("latin-1").lower(): value.decode("latin-1")
+        for name, value in flow.request.headers.fields
+        if name.lower() not in _KEPT_BACK
+    }
+    attempt.headers["accept-encoding"] = "identity"
+    body = call.body(flow) if body is None else body
+    if translation is not None and body is not None:
+        path, changed = translation.request({**body, "model": attempt.model})
+        attempt.body = _encode(changed)
+        query = ""
+        attempt.headers["content-type"] = "application/json"
+    else:
+        attempt.body = _same_dialect(flow, call, attempt, body)
+    # An OpenAI base URL has the version in it, as in OpenAI's SDKs; the others don't.
+    path = path.removeprefix("/v1") if api == "openai" else path
+    attempt.url = f"{base_url}{path}{'?' + query if query else ''}"
+    return translation
+
+
+def _same_dialect(
+    flow: http.HTTPFlow, call: Call, attempt: Attempt, body: dict[str, object] | None
+) -> bytes | None:
+    """The client's bytes, unless the target's model has another name or usage must be asked for."""
+    if body is None:
+        return flow.request.raw_content or None
+    changes: dict[str, object] = {}
+    resumed = body is not call.body(flow)
+    if call.model is not None and attempt.model != call.model:
+        changes["name" if "name" in body and "model" not in body else "model"] = attempt.model
+    if call.dialect == "openai" and call.stream:
+        asked = openai.ask_for_usage(body) if call.operation in ("chat", "completions") else None
+        call.hide_usage = asked is not None
+        changes.update(asked or {})
+    return _encode({**body, **changes}) if changes or resumed else flow.request.raw_content

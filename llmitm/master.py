@@ -1,0 +1,183 @@
+"""The gateway's mitmproxy master: a bare one, with our addon pipeline and our own run loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+
+from mitmproxy import options
+from mitmproxy.addons import proxyserver
+from mitmproxy.master import Master
+from mitmproxy.utils import asyncio_utils
+
+from llmitm import admin, tokens
+from llmitm.config.load import Loaded
+from llmitm.config.problems import ConfigErrors
+from llmitm.config.reload import PolicyWatcher
+from llmitm.config.schema import Policies
+from llmitm.engine import mode
+from llmitm.engine.edge import Edge
+from llmitm.engine.lifecycle import Lifecycle
+from llmitm.engine.hooks import HookTable
+from llmitm.engine.upstream import Upstream
+from llmitm.metrics import Metrics
+from llmitm.pipeline import load_addons
+from llmitm.prices import PriceBook
+from llmitm.runtime import Runtime
+from llmitm.simulator.server import Simulator
+from llmitm.simulator.settings import Settings
+from llmitm.stores.ledger import open_ledger
+from llmitm.targets import Targets
+
+logger = logging.getLogger(__name__)
+
+
+class StartupError(Exception):
+    """The gateway can't start; the message says why and what to do."""
+
+
+class GatewayMaster(Master):
+    """Runs one gateway process. `ready` is set once the listener accepts calls."""
+
+    def __init__(self, loaded: Loaded, env: Mapping[str, str], *, reuse_port: bool = False) -> None:
+        super().__init__(options.Options(), event_loop=asyncio.get_running_loop())
+        self.loaded = loaded
+        self.env = env
+        self.reuse_port = reuse_port
+        self.hooks = HookTable()
+        self.ready = asyncio.Event()
+        self.draining = False
+        self._edges: list[Edge] = []
+        self._stack = contextlib.AsyncExitStack()
+        gateway = loaded.gateway
+        metrics = Metrics()
+        self.tls = _tls(gateway.listen.tls)
+        self.runtime = Runtime(
+            loaded=loaded,
+            env=env,
+            policies=loaded.policies,
+            upstream=Upstream(),
+            targets=Targets(gateway, metrics),
+            prices=PriceBook(loaded.policies.prices, gateway.providers),
+            metrics=metrics,
+            ledger=open_ledger(gateway.store.ledger),
+        )
+        self.runtime.targets.apply(loaded.policies)
+        self.lifecycle = self.runtime.lifecycle = Lifecycle(self.hooks, self.runtime)
+
+    # What the gateway mode asks of its master.
+    def edge(self) -> Edge:
+        edge = Edge(self.lifecycle, self.loaded.gateway.http)
+        self._edges.append(edge)
+        return edge
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the gateway listens, once ready."""
+        server: proxyserver.Proxyserver = self.addons.get("proxyserver")
+        host, port, *_ = server.listen_addrs()[0]
+        return host, port
+
+    async def run(self) -> None:
+        """Serve until `shutdown`. mitmproxy's own `run` would install an eager task factory that
+        uvloop can't run with."""
+        with asyncio_utils.install_exception_handler(self._asyncio_exception_handler):
+            try:
+                await self.start()
+                await self.should_exit.wait()
+            finally:
+                await self.stop()
+
+    async def start(self) -> None:
+        tokens.preload()
+        self.runtime.upstream.start()
+        await self._start_simulator()
+        self._load_addons()
+        await self._listen()
+        self.admin_address = await self._stack.enter_async_context(admin.serving(self))
+        self._watch_policies()
+        await self.running()
+        self.ready.set()
+
+    async def stop(self) -> None:
+        """Refuse new calls, let running ones end, write out the ledger."""
+        self.draining = True
+        for server in self.addons.get("proxyserver").servers if self.ready.is_set() else ():
+            await server.stop()
+        timeout = self.loaded.gateway.drain_timeout
+        await asyncio.gather(*(edge.drain(timeout) for edge in self._edges))
+        await self.lifecycle.settled(timeout)
+        await self.done()
+        await self._stack.aclose()
+        await self.runtime.upstream.close()
+        self.runtime.ledger.close(timeout)
+
+    def apply(self, policies: Policies) -> None:
+        """Make a new policy snapshot the one in force, for calls that begin from now on."""
+        self.runtime.policies = policies
+        self.runtime.prices = PriceBook(policies.prices, self.loaded.gateway.providers)
+        self.runtime.targets.apply(policies)
+        self.runtime.metrics["llmitm_config_reloads_total"].at("success").inc()
+        logger.info("policies reloaded")
+
+    def reject(self, errors: ConfigErrors) -> None:
+        """A policy edit was refused: what was in force stays."""
+        self.runtime.metrics["llmitm_config_reloads_total"].at("failure").inc()
+        for problem in errors.problems:
+            logger.error("policy edit refused: %s", problem)
+
+    def _load_addons(self) -> None:
+        self.addons.add(proxyserver.Proxyserver())
+        load_addons(self, self.loaded.gateway.addons)
+        self.hooks.rebuild(self.addons.chain)
+
+    async def _listen(self) -> None:
+        listen = self.loaded.gateway.listen.gateway
+        spec = f"{mode.GatewayMode.type_name}@{listen.host}:{listen.port}"
+        self.options.update(mode=[spec])
+        server: proxyserver.Proxyserver = self.addons.get("proxyserver")
+        if not await server.setup_servers():
+            fault = next((s.last_exception for s in server.servers if s.last_exception), None)
+            raise StartupError(f"can't listen on {listen}: {fault}")
+
+    async def _start_simulator(self) -> None:
+        providers = self.loaded.gateway.providers
+        for name, provider in providers.items():
+            if provider.api == "simulator" and not provider.base_url:
+                simulator = Simulator(Settings())
+                self.runtime.targets.base_urls[name] = await simulator.start()
+                self._stack.push_async_callback(simulator.stop)
+
+    def _watch_policies(self) -> None:
+        watcher = PolicyWatcher(self.loaded, self.env, self.apply, self.reject)
+        self.watcher = watcher
+        task = asyncio.create_task(watcher.run(), name="policy watcher")
+        self._stack.push_async_callback(_cancel, task)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+def _tls(settings: object) -> ssl.SSLContext | None:
+    if settings is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(Path(settings.cert), Path(settings.key))  # type: ignore[attr-defined]
+    return context
+
+
+async def serve(loaded: Loaded, env: Mapping[str, str]) -> None:
+    """Run a gateway until SIGTERM or SIGINT."""
+    master = GatewayMaster(loaded, env)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, master.shutdown)
+    await master.run()

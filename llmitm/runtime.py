@@ -1,0 +1,43 @@
+"""What the parts of a running gateway share. Addons reach it through `runtime()`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from mitmproxy import ctx
+
+if TYPE_CHECKING:
+    from llmitm.config.load import Loaded
+    from llmitm.config.schema import Gateway, Policies
+    from llmitm.engine.lifecycle import Lifecycle
+    from llmitm.engine.upstream import Upstream
+    from llmitm.metrics import Metrics
+    from llmitm.prices import PriceBook
+    from llmitm.stores.ledger import Ledger
+    from llmitm.targets import Targets
+
+
+@dataclass
+class Runtime:
+    """The gateway's live parts. `policies` is replaced as a whole when a policy file changes."""
+
+    loaded: Loaded
+    env: Mapping[str, str]
+    policies: Policies
+    upstream: Upstream
+    targets: Targets
+    prices: PriceBook
+    metrics: Metrics
+    ledger: Ledger
+    lifecycle: Lifecycle | None = None
+
+    @property
+    def gateway(self) -> Gateway:
+        return self.loaded.gateway
+
+
+def runtime() -> Runtime:
+    """The runtime of the gateway that is running the calling addon."""
+    return cast(Runtime, ctx.master.runtime)

@@ -1,0 +1,65 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmitm.policy.load import Latency, Load
+
+
+def test_in_flight():
+    """Counts calls between their begin and end, per target."""
+    load = Load()
+    load.begin("a")
+    load.begin("a")
+    load.begin("b")
+    load.end("a")
+    assert (load.in_flight("a"), load.in_flight("b"), load.in_flight("c")) == (1, 1, 0)
+
+
+def test_end_forgets_idle_targets():
+    """Keeps nothing of a target without calls, so that removed targets leave no trace."""
+    load = Load()
+    load.begin("a")
+    load.end("a")
+    assert load._in_flight == {}
+
+
+def test_end_without_begin():
+    """Ending what never began is a bug of the caller, not a negative count."""
+    with pytest.raises(KeyError):
+        Load().end("a")
+
+
+def test_first_sample():
+    """The first sample is the average; without one there is none."""
+    load = Load()
+    assert load.latency("a") is None
+    load.first_token("a", 0.7, 5.0)
+    assert load.latency("a") == Latency(0.7, 5.0)
+
+
+def test_follows_a_slowed_target():
+    """Five slow samples in a row dominate whatever was before, however fast they come."""
+    load = Load()
+    for _ in range(1000):
+        load.first_token("a", 0.1, 0.0)
+    for _ in range(5):
+        load.first_token("a", 2.0, 0.0)
+    assert load.latency("a").value > 1.6
+
+
+def test_old_averages_fade():
+    """After a long silence the new sample counts for nearly everything."""
+    latency = Latency(10.0, 0.0)
+    latency.add(0.2, 300.0)
+    assert latency.value == pytest.approx(0.2, abs=0.01)
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0, 100)), min_size=1))
+def test_stays_between_the_samples(samples):
+    """Is never outside the range of what was measured."""
+    load, now = Load(), 0.0
+    for seconds, pause in samples:
+        now += pause
+        load.first_token("a", seconds, now)
+    values = [seconds for seconds, _ in samples]
+    assert min(values) - 1e-9 <= load.latency("a").value <= max(values) + 1e-9
