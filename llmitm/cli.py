@@ -2,51 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 import click
-import uvloop
-from rich.console import Console
 
 from llmitm import __version__, logs
-from llmitm.config.load import Loaded, load
-from llmitm.config.problems import ConfigErrors
-
-USUAL_CONFIG = Path("config/gateway.yaml")
-console = Console()
-errors = Console(stderr=True)
-
-
-def config_option(command: Any) -> Any:
-    return click.option(
-        "-c",
-        "--config",
-        type=click.Path(path_type=Path, dir_okay=False),
-        help="gateway.yaml; without it ./config/gateway.yaml, else built-in defaults.",
-    )(command)
-
-
-def read_config(path: Path | None) -> Loaded:
-    """The configuration; prints every problem and exits with 2 where there is any."""
-    if path is None and USUAL_CONFIG.is_file():
-        path = USUAL_CONFIG
-    try:
-        return load(path, os.environ)
-    except ConfigErrors as faults:
-        for problem in faults.problems:
-            errors.print(str(problem), style="red", highlight=False, markup=False, soft_wrap=True)
-        number = len(faults.problems)
-        errors.print(f"{number} problem{'s' if number != 1 else ''}; nothing was started.")
-        sys.exit(2)
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    return uvloop.run(work)
+from llmitm.commands.common import complain, config_option, console, read_config, run
+from llmitm.commands.doctor import doctor
+from llmitm.commands.keys import keys
+from llmitm.commands.targets import targets
+from llmitm.commands.usage import usage
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -80,11 +48,11 @@ def serve(config: Path | None) -> None:
     policy = loaded.policies.logging
     logs.configure(policy.level, policy.format)
     for warning in loaded.warnings:
-        errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False)
+        complain(f"warning: {warning}", "yellow")
     try:
         run(master.serve(loaded, os.environ))
     except (AddonError, master.StartupError) as fault:
-        errors.print(str(fault), style="red", highlight=False, markup=False)
+        complain(str(fault))
         sys.exit(1)
 
 
@@ -101,6 +69,59 @@ def check(config: Path | None) -> None:
 
     console.print(check_report(read_config(config)))
 
+
+@main.command()
+@click.option("--port", default=4000, show_default=True, help="Where the gateway listens.")
+@click.option("--admin-port", default=4001, show_default=True, help="Metrics and admin API.")
+@click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
+def demo(port: int, admin_port: int, once: bool) -> None:
+    """See it work: a gateway, a fake provider, three calls with OpenAI's SDK. No API key needed.
+
+    \b
+    Example:
+      llmitm demo --port 4400
+    """
+    from llmitm import demo as show
+    from llmitm.master import StartupError
+
+    try:
+        run(show.run(port, admin_port, serve=not once, console=console))
+    except StartupError as fault:
+        raise click.ClickException(f"{fault} (choose another with --port)") from fault
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=4010, show_default=True)
+@click.option("--latency", default=0.0, help="Seconds before the first byte.")
+@click.option("--pace", type=float, help="Tokens per second of a stream; default: no limit.")
+@click.option("--tokens", default=32, show_default=True, help="Length of an answer.")
+@click.option("--seed", default=0, show_default=True, help="Changes every text.")
+@click.option("--api-key", help="Refuse any other key.")
+@click.option("--fault", help="A fault for every request; see GET /_sim/faults.")
+def simulate(host: str, port: int, fault: str | None, **settings: Any) -> None:
+    """Run a fake provider: OpenAI, Anthropic and Ollama APIs, deterministic, faults on demand.
+
+    \b
+    Examples:
+      llmitm simulate --pace 50
+      curl -N localhost:4010/v1/chat/completions -d \\
+        '{"model":"any@cut:after=5","stream":true,"messages":[{"role":"user","content":"hi"}]}'
+    """
+    from llmitm.simulator import Settings, UnknownFault
+    from llmitm.simulator import serve as serve_simulator
+
+    try:
+        console.print(f"Fake provider on http://{host}:{port}; Ctrl-C stops it.")
+        run(serve_simulator(host, port, Settings(**settings), fault))
+    except (ValueError, UnknownFault, OSError) as problem:
+        raise click.ClickException(str(problem)) from problem
+
+
+main.add_command(keys)
+main.add_command(usage)
+main.add_command(targets)
+main.add_command(doctor)
 
 if __name__ == "__main__":
     main()

@@ -52,6 +52,7 @@ class GatewayMaster(Master):
         self.hooks = HookTable()
         self.ready = asyncio.Event()
         self.draining = False
+        self.observers: list[object] = []  # addons of whoever embeds the gateway
         self._edges: list[Edge] = []
         self._stack = contextlib.AsyncExitStack()
         gateway = loaded.gateway
@@ -134,7 +135,7 @@ class GatewayMaster(Master):
     def _load_addons(self) -> None:
         self.addons.add(proxyserver.Proxyserver())
         load_addons(self, self.loaded.gateway.addons)
-        self.hooks.rebuild(self.addons.chain)
+        self.hooks.rebuild([*self.addons.chain, *self.observers])
 
     async def _listen(self) -> None:
         listen = self.loaded.gateway.listen.gateway
@@ -176,7 +177,10 @@ def _tls(settings: object) -> ssl.SSLContext | None:
 
 async def serve(loaded: Loaded, env: Mapping[str, str]) -> None:
     """Run a gateway until SIGTERM or SIGINT."""
-    master = GatewayMaster(loaded, env)
+    await run_until_signalled(GatewayMaster(loaded, env))
+
+
+async def run_until_signalled(master: GatewayMaster) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, master.shutdown)

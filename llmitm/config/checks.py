@@ -155,14 +155,14 @@ def _addons(document: Document) -> None:
         if is_path(name):
             if not (document.directory / Path(name).expanduser()).is_file():
                 document.report(where, f"there is no file {name}", "create it, or correct the path")
-        elif name not in builtin_addons() and not _importable(name):
+        elif name not in builtin_addons() and not ("." in name and _importable(name)):
             document.report(
                 where, f"no addon is called {name}", suggestion(name, builtin_addons(), "addons")
             )
 
 
 def _importable(name: str) -> bool:
-    """Whether a module may be there, without running any of its code."""
+    """Whether a dotted name may be a module, without running any of its code."""
     try:
         return importlib.util.find_spec(name.partition(".")[0]) is not None
     except (ImportError, ValueError):

@@ -170,9 +170,3 @@ class Gateway(Model):
     http: Http = Http()
     drain_timeout: Duration = 30
     inspector: Inspector = Inspector()
-
-    def default_provider(self, dialect: str) -> str | None:
-        """Who gets calls of `dialect` that name no model: the marked provider, else the first."""
-        speakers = {n: p for n, p in self.providers.items() if p.dialect in (dialect, None)}
-        marked = (name for name, provider in speakers.items() if provider.default)
-        return next(marked, None) or next(iter(speakers), None)

@@ -54,15 +54,16 @@ def _known(
     for where, name in references:
         if name not in names:
             known = [n for n in names if n != "*"]
-            document.report(where, f"unknown {what} {shown(name)}", suggestion(name, known, f"{what}s"))
+            remedy = suggestion(name, known, f"{what}s")
+            document.report(where, f"unknown {what} {shown(name)}", remedy)
 
 
 def _unique(document: Document, values: Iterator[tuple[Where, Any]], message: str) -> None:
     first: dict[Any, Where] = {}
     for where, value in values:
         if value in first:
-            line = document.line(first[value])
-            document.report(where, message.format(value=shown(value), line=line), "keep one of the two")
+            said = message.format(value=shown(value), line=document.line(first[value]))
+            document.report(where, said, "keep one of the two")
         first.setdefault(value, where)
 
 

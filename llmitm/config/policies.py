@@ -11,7 +11,7 @@ from llmitm.config.keys import Key, KeysFile, Team, User
 from llmitm.config.limits import LimitPolicy, Scope
 from llmitm.config.logging import Logging
 from llmitm.config.model import Model
-from llmitm.config.prices import Price, PricesFile, PriceTable
+from llmitm.config.prices import Price, PricesFile
 from llmitm.config.resilience import Resilience
 from llmitm.config.routes import Route, RoutesFile, RouteTable
 
@@ -50,17 +50,9 @@ class Policies:
     def _route_table(self) -> RouteTable:
         return RouteTable(self.routes)
 
-    @cached_property
-    def _price_table(self) -> PriceTable:
-        return PriceTable(self.prices)
-
     def route_for(self, model: str) -> Route | None:
         """The route that serves `model`: an exact name first, then patterns in order."""
         return self._route_table.find(model)
-
-    def price_for(self, provider: str, model: str) -> Price | None:
-        """The operator's own price of a provider's model, if there is one."""
-        return self._price_table.find(provider, model)
 
     def completed(self, key: Key) -> Key:
         """The key with its user's team and the defaults of its scope filled in."""

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
-
-from llmitm.config.glob import matches
 from llmitm.config.model import Model
 from llmitm.config.values import Glob, Money
 
@@ -26,17 +22,3 @@ class Price(Model):
 
 class PricesFile(Model):
     prices: tuple[Price, ...] = ()
-
-
-class PriceTable:
-    """Finds the price of a provider's model: an exact name first, then patterns in order."""
-
-    def __init__(self, prices: Iterable[Price]) -> None:
-        self._prices = tuple(prices)
-        self.find = lru_cache(maxsize=4096)(self._find)
-
-    def _find(self, provider: str, model: str) -> Price | None:
-        ours = [p for p in self._prices if p.provider in (provider, "*")]
-        exact = (p for p in ours if p.model == model)
-        globs = (p for p in ours if matches(p.model, model))
-        return next(exact, None) or next(globs, None)

@@ -107,8 +107,8 @@ class MessagesReader(SseReader):
         for name, value in reported.items():
             before = self._counts.get(name)
             if isinstance(value, int) and isinstance(before, int):
-                value = max(value, before)  # some providers repeat a count as zero
-            if value is not None:
+                self._counts[name] = max(value, before)  # some providers repeat a count as zero
+            elif value is not None:
                 self._counts[name] = value
         self.usage = usage.from_anthropic(self._counts)
         return self.usage

@@ -1,7 +1,7 @@
 """One event of a stream, and what every stream reader keeps while it reads.
 
 A reader takes the bytes of a stream as they arrive, in any chunking, and gives back whole events.
-The bytes of its events, joined, are the bytes it was fed: a proxy can forward `Event.raw` unchanged.
+The bytes of its events, joined, are the bytes it was fed, so that a proxy can forward them.
 """
 
 from __future__ import annotations

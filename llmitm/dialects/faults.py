@@ -1,4 +1,4 @@
-"""Errors in the words of the dialects: reading a provider's, writing the gateway's into a stream."""
+"""Errors in the words of the dialects: reading a provider's, writing the gateway's."""
 
 from __future__ import annotations
 

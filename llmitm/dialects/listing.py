@@ -25,7 +25,7 @@ _DETAILS = {
 
 
 def models_list(dialect: str, operation: str, names: Iterable[str]) -> bytes:
-    """The body that lists `names`: ``/v1/models``, ``/api/tags``, or ``/api/ps`` (operation "ps")."""
+    """The body that lists `names`: ``/v1/models``, ``/api/tags`` or, for "ps", ``/api/ps``."""
     models = [_model(dialect, operation, name) for name in names]
     if dialect == "ollama":
         return _encode({"models": models})

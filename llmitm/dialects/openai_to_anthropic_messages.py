@@ -33,12 +33,13 @@ def conversation(messages: object) -> tuple[list[Json], list[Json]]:
                 _append(turns, "user", [_tool_result(message, where)])
             case role:
                 raise refuse(f"{where}.role", f"no role of a Chat Completions message: {role!r}")
+    if turns:
+        _trim_prefill(turns)
     if not turns:  # Anthropic needs a turn to answer
         _append(turns, "user", system)
         system = []
     if not turns:
         raise refuse("messages", "must have a message with content")
-    _trim_prefill(turns)
     for turn in turns:
         turn["content"] = compact(turn["content"])
     return system, turns

@@ -47,7 +47,7 @@ def prompt_text(dialect: str, operation: str, body: Mapping[str, Any]) -> Iterat
 
 
 def max_output(dialect: str, operation: str, body: Mapping[str, Any]) -> int | None:
-    """The most output tokens a request allows, over all its choices; None where it sets no limit."""
+    """The most output tokens a request allows, over all its choices; None for no limit."""
     if operation in _NO_OUTPUT:
         return 0
     holder = body.get("options") if dialect == "ollama" else body

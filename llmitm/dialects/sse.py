@@ -10,7 +10,7 @@ import re
 
 from llmitm.dialects.events import Event, StreamReader
 
-# Possessive: a CRLF must never be taken for two line ends. A set comes first: that is searched fast.
+# Possessive, so that a CRLF is never taken for two line ends. A leading set is searched fast.
 _BLANK_LINE = re.compile(rb"[\r\n](?:(?<=\r)\n)?+[\r\n](?:(?<=\r)\n)?+")
 _BOM = b"\xef\xbb\xbf"
 _CR = 13

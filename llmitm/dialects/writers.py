@@ -85,7 +85,7 @@ class ChunkWriter(Writer):
 
 
 class MessageWriter(Writer):
-    """Anthropic messages. A thinking block that broke off can't be continued: it has no signature."""
+    """Anthropic messages. A thinking block that broke off lacks its signature: that is the end."""
 
     def __init__(self) -> None:
         self._started = False

@@ -255,8 +255,10 @@ class Breaker:
             self._enter(State.OPEN)
 
     def _tripped(self, now: float) -> bool:
-        """Asked at failures only: a success never opens a circuit, not even as the call that
-        completes `min_calls`."""
+        """Whether this failure opens the circuit.
+
+        A success never does, not even as the call that completes `min_calls`.
+        """
         limits = self._settings
         if not limits.enabled:
             return False

@@ -28,11 +28,13 @@ class Budget:
     period: Period
     zone: str | None = None
     id: str = field(init=False, compare=False)
+    _width: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         # Without the amount: a budget that is edited keeps what was spent of it.
         name = f"{self.scope} {self.period} {self.zone or 'rolling'}"
         object.__setattr__(self, "id", name)
+        object.__setattr__(self, "_width", self.period.seconds // SLOTS)
 
     def slot(self, now: float) -> tuple[int, int]:
         """Where spending at `now` is booked, and until when it counts; seconds since 1970.
@@ -42,9 +44,8 @@ class Budget:
         """
         if self.zone is not None:
             return window(now, self.period, self.zone)
-        width = self.period.seconds // SLOTS
-        start = int(now // width) * width
-        return start, start + width + self.period.seconds
+        start = int(now // self._width) * self._width
+        return start, start + self._width * (SLOTS + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +165,9 @@ class Budgets:
         The cost is booked where it was reserved: at the time of the call's start, as the ledger
         has it, so that a call over midnight is yesterday's.
         """
-        if not reservation.open:
-            return
-        reservation.open = False
-        difference = nano_usd - reservation.nano_usd
-        for budget in reservation.budgets:
-            self.book(budget, difference, reservation.at, now)
+        if reservation.open:
+            reservation.open = False
+            self._correct(reservation, nano_usd, now)
 
     def book(self, budget: Budget, nano_usd: int, at: float, now: float) -> None:
         """Count what was spent `at` a time, such as the ledger's calls after a restart."""
@@ -215,9 +213,16 @@ class Budgets:
         account.roll(now)
         return account
 
+    def _correct(self, reservation: Reservation, nano_usd: int, now: float) -> None:
+        difference = nano_usd - reservation.nano_usd
+        reservation.nano_usd = nano_usd
+        for budget in reservation.budgets:
+            self.book(budget, difference, reservation.at, now)
+
     def _expire(self, now: float) -> None:
+        # It stays open: should the call be settled later, its cost is still booked.
         for reservation in self._leases.expired(now):
-            self.settle(reservation, 0, now)
+            self._correct(reservation, 0, now)
 
 
 def _start(slot: Slot) -> int:

@@ -32,8 +32,8 @@ class Rates:
     @classmethod
     def per_million(
         cls,
-        input: Decimal,
-        output: Decimal,
+        usd_in: Decimal,
+        usd_out: Decimal,
         *,
         cached_input: Decimal | None = None,
         cache_write: Decimal | None = None,
@@ -44,18 +44,18 @@ class Rates:
         output_audio: Decimal | None = None,
     ) -> Rates:
         """Rates from USD per million tokens. A kind without a rate costs what it is a kind of."""
-        cached = _or(cached_input, input)
-        write = _or(cache_write, input)
+        cached = _or(cached_input, usd_in)
+        write = _or(cache_write, usd_in)
         return cls(
-            input=input.scaleb(-6),
+            input=usd_in.scaleb(-6),
             cached_input=cached.scaleb(-6),
             cache_write=write.scaleb(-6),
             cache_write_1h=_or(cache_write_1h, write).scaleb(-6),
-            input_audio=_or(input_audio, input).scaleb(-6),
+            input_audio=_or(input_audio, usd_in).scaleb(-6),
             cached_audio=_or(cached_audio, cached).scaleb(-6),
-            output=output.scaleb(-6),
-            reasoning=_or(reasoning, output).scaleb(-6),
-            output_audio=_or(output_audio, output).scaleb(-6),
+            output=usd_out.scaleb(-6),
+            reasoning=_or(reasoning, usd_out).scaleb(-6),
+            output_audio=_or(output_audio, usd_out).scaleb(-6),
         )
 
 

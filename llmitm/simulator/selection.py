@@ -31,7 +31,7 @@ class Selection:
 
     def __init__(self) -> None:
         self._default = OK
-        self._asked: Counter[str] = Counter()
+        self._asked: Counter[tuple[str, ...]] = Counter()
 
     @property
     def default(self) -> str | None:
@@ -40,7 +40,7 @@ class Selection:
     @default.setter
     def default(self, spec: str | None) -> None:
         self._default = parse(spec) if spec else OK
-        self._asked.pop(self._default.spec, None)
+        self._asked.pop(("default", self._default.spec), None)
 
     def pick(self, header: str | None, model: str) -> Fault:
         """The fault of this request. Raises UnknownFault.
@@ -48,18 +48,17 @@ class Selection:
         Outside of `skip` and `times` it is no fault, with the same other parameters.
         """
         if header:
-            return self._turn(parse(header), header)
-        spec = spec_of(model) if model else ""
-        if spec:
-            return self._turn(parse(spec), model)
-        return self._turn(self._default, self._default.spec)
+            return self._turn(parse(header), "header", header)
+        if spec := spec_of(model):
+            return self._turn(parse(spec), "model", model)
+        return self._turn(self._default, "default", self._default.spec)
 
     def reset(self) -> None:
         """Forgets the default and every count."""
         self._default = OK
         self._asked.clear()
 
-    def _turn(self, fault: Fault, key: str) -> Fault:
+    def _turn(self, fault: Fault, *key: str) -> Fault:
         if fault.params.keys().isdisjoint(("times", "skip")):
             return fault
         self._asked[key] += 1

@@ -1,5 +1,7 @@
 """The ledger's database in PostgreSQL, for several workers and replicas."""
 
+# ruff: noqa: S608 -- only names of our own tables and columns are put together; values are bound
+
 from __future__ import annotations
 
 import asyncio
@@ -16,6 +18,7 @@ from llmitm.stores.tables import Table
 
 _CONNECT_TIMEOUT = 3.0
 _COMMAND_TIMEOUT = 10.0
+_MIGRATION_TIMEOUT = 3600.0
 _LOCK = "SELECT pg_advisory_xact_lock(7239114520118)"  # any number that only llmitm uses
 
 _REJECTED = (
@@ -136,7 +139,7 @@ async def _migrate(connection: Any, known: Sequence[migrations.Step]) -> None:
         await connection.execute(_LOCK)  # other workers wait here, and find nothing left to do
         await connection.execute(migrations.VERSION_TABLE)
         for step in migrations.missing(known, await _version(connection)):
-            await connection.execute(step.sql, timeout=None)
+            await connection.execute(step.sql, timeout=_MIGRATION_TIMEOUT)
             await connection.execute(step.record)
 
 
@@ -149,9 +152,9 @@ def _numbered(sql: str) -> str:
 
 @cache
 def _insert_sql(table: Table) -> str:
-    values = ", ".join(f"(row->>{n})::{column.type}" for n, column in enumerate(table.columns))
+    values = ", ".join(f"(entry->>{n})::{column.type}" for n, column in enumerate(table.columns))
     return (
         f"INSERT INTO {table.name} ({table.names}) SELECT {values}"
-        " FROM jsonb_array_elements($1::jsonb) AS rows (row)"
+        " FROM jsonb_array_elements($1::jsonb) AS entries (entry)"
         " ON CONFLICT (request_id) DO NOTHING"
     )

@@ -124,4 +124,3 @@ class Spool:
         self._segments.append(segment)
         if not self._segments[0].records:
             self._segments.popleft().close()
-

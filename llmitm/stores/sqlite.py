@@ -1,5 +1,7 @@
 """The ledger's database in a SQLite file, in WAL mode: readers and the writer don't wait."""
 
+# ruff: noqa: S608 -- only names of our own tables and columns are put together; values are bound
+
 from __future__ import annotations
 
 import asyncio
@@ -62,7 +64,8 @@ class SqliteDatabase:
         except sqlite3.IntegrityError as error:
             raise Rejected(str(error)) from error
         except (sqlite3.Error, OSError) as error:
-            self._disconnect()
+            if self.path is not None:  # the database in memory goes away with its connection
+                self._disconnect()
             raise Unavailable(f"SQLite: {error}") from error
 
     def _disconnect(self) -> None:

@@ -1,4 +1,4 @@
-"""Token counts: exact by tiktoken where a number is reported, bounded by bytes where one is reserved.
+"""Token counts: by tiktoken where a number is reported, bounded by bytes where one is reserved.
 
 Nothing here touches the network. `upper_estimate` is arithmetic; everything else loads tiktoken,
 so `preload()` at start keeps the half second that takes away from the first call.

@@ -13,6 +13,7 @@ O200K = "o200k_base"
 NAMES = tuple(file.encoding for file in ranks.RANK_FILES)
 
 _loaded: dict[str, tiktoken.Encoding] = {}
+_prepared = cache(ranks.prepare)
 
 
 def encoding_for(model: str) -> str:
@@ -57,6 +58,3 @@ def preload() -> threading.Thread:
 def _load_all() -> None:
     for name in NAMES:
         load(name)
-
-
-_prepared = cache(ranks.prepare)

@@ -89,8 +89,12 @@ def _candidates() -> Iterator[Path]:
     given = os.environ.get("TIKTOKEN_CACHE_DIR")
     if given:
         yield Path(given)
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    yield Path(cache) / "llmitm-tiktoken"
+    cache = os.environ.get("XDG_CACHE_HOME")
+    if cache:
+        yield Path(cache) / "llmitm-tiktoken"
+    # A container may run as a user that has no home, where Path.home raises.
+    elif os.environ.get("HOME"):
+        yield Path.home() / ".cache" / "llmitm-tiktoken"
     yield Path(tempfile.gettempdir()) / f"llmitm-tiktoken-{os.getuid()}"
 
 
@@ -116,11 +120,12 @@ def _make_private(directory: Path) -> None:
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    temporary = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        os.replace(temporary, path)
+        temporary.replace(path)
     except BaseException:
-        os.unlink(temporary)
+        temporary.unlink()
         raise

@@ -93,10 +93,38 @@ def test_a_long_event_is_cut_at_the_limit(reader, data, sizes):
 
 
 NAMES = st.sampled_from(
-    "choices delta content index finish_reason usage error type message text reasoning tool_calls"
-    " content_block partial_json stop_reason response item done done_reason logprobs audio refusal"
-    " prompt_tokens input_tokens total_tokens prompt_tokens_details cached_tokens name output_index"
-    " status".split()
+    [
+        "choices",
+        "delta",
+        "content",
+        "index",
+        "finish_reason",
+        "usage",
+        "error",
+        "type",
+        "message",
+        "text",
+        "reasoning",
+        "tool_calls",
+        "content_block",
+        "partial_json",
+        "stop_reason",
+        "response",
+        "item",
+        "done",
+        "done_reason",
+        "logprobs",
+        "audio",
+        "refusal",
+        "prompt_tokens",
+        "input_tokens",
+        "total_tokens",
+        "prompt_tokens_details",
+        "cached_tokens",
+        "name",
+        "output_index",
+        "status",
+    ]
 )
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),

@@ -9,26 +9,52 @@ from llmitm.errors import Cause, GatewayError
 
 BODIES = [
     (
-        {"error": {"message": "Bad key", "type": "invalid_request_error", "param": None, "code": "invalid_api_key"}},
+        {
+            "error": {
+                "message": "Bad key",
+                "type": "invalid_request_error",
+                "param": None,
+                "code": "invalid_api_key",
+            }
+        },
         ("Bad key", "invalid_api_key", "invalid_request_error"),
     ),
     (
-        {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}, "request_id": "r"},
+        {
+            "type": "error",
+            "error": {"type": "overloaded_error", "message": "Overloaded"},
+            "request_id": "r",
+        },
         ("Overloaded", None, "overloaded_error"),
     ),
     ({"error": "model 'x' not found"}, ("model 'x' not found", None, None)),
-    ({"error": "no_such_model", "message": "There is no model x"}, ("There is no model x", None, None)),
-    ([{"error": {"code": 429, "message": "Slow down", "status": "RESOURCE_EXHAUSTED"}}], ("Slow down", "429", "RESOURCE_EXHAUSTED")),
-    ({"object": "error", "message": "Too long", "type": "BadRequestError", "code": 400}, ("Too long", "400", "BadRequestError")),
-    ({"type": "error", "code": "server_error", "message": "Broken", "sequence_number": 1}, ("Broken", "server_error", "error")),
+    (
+        {"error": "no_such_model", "message": "There is no model x"},
+        ("There is no model x", None, None),
+    ),
+    (
+        [{"error": {"code": 429, "message": "Slow down", "status": "RESOURCE_EXHAUSTED"}}],
+        ("Slow down", "429", "RESOURCE_EXHAUSTED"),
+    ),
+    (
+        {"object": "error", "message": "Too long", "type": "BadRequestError", "code": 400},
+        ("Too long", "400", "BadRequestError"),
+    ),
+    (
+        {"type": "error", "code": "server_error", "message": "Broken", "sequence_number": 1},
+        ("Broken", "server_error", "error"),
+    ),
     ({"detail": "Not Found"}, ("Not Found", None, None)),
-    ({"detail": [{"loc": ["body"], "msg": "field required"}, {"msg": "too short"}]}, ("field required; too short", None, None)),
+    (
+        {"detail": [{"loc": ["body"], "msg": "field required"}, {"msg": "too short"}]},
+        ("field required; too short", None, None),
+    ),
     ({"message": "Unauthorized"}, ("Unauthorized", None, None)),
     ({"error": {}}, (None, None, None)),
     ({"error": {"message": ["x"], "code": True, "type": {}}}, (None, None, None)),
     ({}, (None, None, None)),
     ([], (None, None, None)),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("body", "fault"), BODIES)
@@ -78,12 +104,56 @@ def test_any_body_is_read(body):
 ERROR = GatewayError(Cause.STREAM_CUT, "the provider broke off")
 
 EVENTS = [
-    ("openai", "chat", b"data: ", {"error": {"message": "the provider broke off", "type": "server_error", "param": None, "code": "stream_cut"}}),
-    ("openai", "images", b"data: ", {"error": {"message": "the provider broke off", "type": "server_error", "param": None, "code": "stream_cut"}}),
-    ("openai", "responses", b"event: error\ndata: ", {"type": "error", "code": "stream_cut", "message": "the provider broke off", "param": None, "sequence_number": 0}),
-    ("anthropic", "messages", b"event: error\ndata: ", {"type": "error", "error": {"type": "api_error", "message": "the provider broke off"}, "request_id": "r1"}),
+    (
+        "openai",
+        "chat",
+        b"data: ",
+        {
+            "error": {
+                "message": "the provider broke off",
+                "type": "server_error",
+                "param": None,
+                "code": "stream_cut",
+            }
+        },
+    ),
+    (
+        "openai",
+        "images",
+        b"data: ",
+        {
+            "error": {
+                "message": "the provider broke off",
+                "type": "server_error",
+                "param": None,
+                "code": "stream_cut",
+            }
+        },
+    ),
+    (
+        "openai",
+        "responses",
+        b"event: error\ndata: ",
+        {
+            "type": "error",
+            "code": "stream_cut",
+            "message": "the provider broke off",
+            "param": None,
+            "sequence_number": 0,
+        },
+    ),
+    (
+        "anthropic",
+        "messages",
+        b"event: error\ndata: ",
+        {
+            "type": "error",
+            "error": {"type": "api_error", "message": "the provider broke off"},
+            "request_id": "r1",
+        },
+    ),
     ("ollama", "chat", b"", {"error": "the provider broke off"}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("dialect", "operation", "head", "body"), EVENTS)

@@ -22,12 +22,19 @@ LINES = [
     (chat(content=""), "", False, False, False, ""),
     (chat(content="", thinking="hm"), "", True, False, False, "hm"),
     (chat(content="", tool_calls=CALL), "", True, True, True, 'get{"a":1}'),
-    (chat(content="hi") .replace(b'"done"', b'"logprobs": [], "done"'), "hi", True, False, True, "hi"),
+    (
+        chat(content="hi").replace(b'"done"', b'"logprobs": [], "done"'),
+        "hi",
+        True,
+        False,
+        True,
+        "hi",
+    ),
     (line(response="hi"), "hi", True, False, False, "hi"),
     (line(response="", thinking="hm"), "", True, False, False, "hm"),
     (line(response="", image="AAAA"), "", True, False, True, ""),
     (line(status="pulling manifest"), "", False, False, False, ""),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("raw", "text", "content", "tool", "opaque", "counted"), LINES)

@@ -15,7 +15,11 @@ PROMPTS = [
         {
             "messages": [
                 {"role": "system", "content": "be brief"},
-                {"role": "user", "name": "ava", "content": [{"type": "text", "text": "see"}, IMAGE]},
+                {
+                    "role": "user",
+                    "name": "ava",
+                    "content": [{"type": "text", "text": "see"}, IMAGE],
+                },
                 {
                     "role": "assistant",
                     "content": None,
@@ -26,7 +30,15 @@ PROMPTS = [
             "tools": [TOOL],
             "temperature": 1,
         },
-        ["be brief", "see", "ava", "get", "{}", "42", '[{"type":"function","function":{"name":"get"}}]'],
+        [
+            "be brief",
+            "see",
+            "ava",
+            "get",
+            "{}",
+            "42",
+            '[{"type":"function","function":{"name":"get"}}]',
+        ],
     ),
     ("openai", "completions", {"prompt": "once", "suffix": "end"}, ["once", "end"]),
     ("openai", "completions", {"prompt": ["a", "b"]}, ["a", "b"]),
@@ -55,11 +67,18 @@ PROMPTS = [
                     "role": "user",
                     "content": [
                         {"type": "image", "source": {"type": "base64", "data": "AAAA"}},
-                        {"type": "document", "title": "T", "source": {"type": "text", "data": "doc"}},
+                        {
+                            "type": "document",
+                            "title": "T",
+                            "source": {"type": "text", "data": "doc"},
+                        },
                         {"type": "text", "text": "hi"},
                     ],
                 },
-                {"role": "assistant", "content": [{"type": "tool_use", "name": "get", "input": {"a": 1}}]},
+                {
+                    "role": "assistant",
+                    "content": [{"type": "tool_use", "name": "get", "input": {"a": 1}}],
+                },
                 {
                     "role": "user",
                     "content": [
@@ -74,7 +93,10 @@ PROMPTS = [
     (
         "ollama",
         "chat",
-        {"messages": [{"role": "user", "content": "hi", "images": ["AAAA"]}], "format": {"type": "object"}},
+        {
+            "messages": [{"role": "user", "content": "hi", "images": ["AAAA"]}],
+            "format": {"type": "object"},
+        },
         ["hi", '{"type":"object"}'],
     ),
     ("ollama", "generate", {"system": "s", "prompt": "hi", "context": [1, 2]}, ["s", "hi", " a a"]),
@@ -82,7 +104,7 @@ PROMPTS = [
     ("openai", "files", {"purpose": "x"}, []),
     ("openai", "chat", {"messages": "hi"}, ["hi"]),
     ("openai", "chat", {"messages": None}, []),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("dialect", "operation", "body", "texts"), PROMPTS)
@@ -93,8 +115,11 @@ def test_the_texts_of_a_prompt(dialect, operation, body, texts):
 
 anything = st.recursive(
     st.none() | st.integers() | st.text(max_size=3),
-    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["content", "source", "text", "type", "input"]), inner),
-)  # fmt: skip
+    lambda inner: (
+        st.lists(inner)
+        | st.dictionaries(st.sampled_from(["content", "source", "text", "type", "input"]), inner)
+    ),
+)
 
 
 @given(anything)

@@ -13,22 +13,50 @@ def event(kind, **fields):
 
 EVENTS = [
     # raw, text, content, tool, opaque, counted
-    (event("response.created", response={"status": "in_progress", "usage": None}), "", False, False, False, ""),
+    (
+        event("response.created", response={"status": "in_progress", "usage": None}),
+        "",
+        False,
+        False,
+        False,
+        "",
+    ),
     (event("response.output_item.added", item={"type": "message"}), "", False, False, False, ""),
-    (event("response.output_text.delta", delta="hi", output_index=2), "hi", True, False, False, "hi"),
+    (
+        event("response.output_text.delta", delta="hi", output_index=2),
+        "hi",
+        True,
+        False,
+        False,
+        "hi",
+    ),
     (event("response.output_text.delta", delta=""), "", False, False, False, ""),
     (event("response.reasoning_text.delta", delta="hm"), "", True, False, True, "hm"),
     (event("response.reasoning_summary_text.delta", delta="hm"), "", True, False, True, "hm"),
     (event("response.refusal.delta", delta="no"), "", True, False, True, "no"),
     (event("response.audio.delta", delta="AAAA"), "", True, False, True, ""),
     (event("response.function_call_arguments.delta", delta="{"), "", True, True, True, "{"),
-    (event("response.output_item.added", item={"type": "function_call", "name": "get"}), "", True, True, True, "get"),
-    (event("response.image_generation_call.partial_image", partial_image_b64="AA"), "", True, False, True, ""),
+    (
+        event("response.output_item.added", item={"type": "function_call", "name": "get"}),
+        "",
+        True,
+        True,
+        True,
+        "get",
+    ),
+    (
+        event("response.image_generation_call.partial_image", partial_image_b64="AA"),
+        "",
+        True,
+        False,
+        True,
+        "",
+    ),
     (event("response.output_text.done", text="hi"), "", False, False, False, ""),
     (event("transcript.text.delta", delta="hi"), "hi", True, False, False, "hi"),
     (event("thread.message.delta", delta={"content": []}), "", True, False, True, ""),
     (event("conversation.item.created"), "", False, False, False, ""),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("raw", "text", "content", "tool", "opaque", "counted"), EVENTS)

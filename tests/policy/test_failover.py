@@ -424,8 +424,10 @@ TARGETS = st.lists(
 def test_conduct(
     targets: tuple[Target, ...], replies: list[Reply], rules: dict[str, Any], seed: int
 ) -> None:
-    """Whatever the targets do, the call ends, within its attempts and its deadline, and asks
-    nobody who was silent, refused, or did not let its pause pass."""
+    """Whatever the targets do, the call ends within its attempts and its deadline.
+
+    It asks nobody again who was silent or refused, and nobody before its pause is over.
+    """
     rng, now, asked = random.Random(seed), 0.0, targets[0].name
     history: list[AttemptOutcome] = []
     while True:

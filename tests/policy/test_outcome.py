@@ -25,31 +25,31 @@ STATUSES = {
 
 
 @pytest.mark.parametrize(("status", "expected"), STATUSES.items())
-def test_status(status, expected):
+def test_status(status: int | None, expected: Outcome) -> None:
     """A reply counts by its status."""
     assert classify(status) is expected
 
 
 @pytest.mark.parametrize("failure", Failure)
-def test_failure_wins_over_the_status(failure):
+def test_failure_wins_over_the_status(failure: Failure) -> None:
     """A reply that broke does not count as the success its head promised."""
     assert classify(200, failure) is not Outcome.SUCCESS
 
 
 @pytest.mark.parametrize("failure", [f for f in Failure if "timeout" in f.value])
-def test_timeouts(failure):
+def test_timeouts(failure: Failure) -> None:
     """Every kind of timeout is a timeout."""
     assert classify(None, failure) is Outcome.TIMEOUT
 
 
 @pytest.mark.parametrize("status", [400, 403, 429, 500])
 @pytest.mark.parametrize("code", ProviderCode)
-def test_refusals_say_nothing_about_health(status, code):
+def test_refusals_say_nothing_about_health(status: int, code: ProviderCode) -> None:
     """A refusal of the request or the account is no failure of the target, whatever its status."""
     assert classify(status, None, code) is Outcome.CLIENT_ERROR
 
 
-def test_the_categories_of_the_metrics():
+def test_the_categories_of_the_metrics() -> None:
     """The label values that dashboards filter by."""
     assert {outcome.value for outcome in Outcome} == {
         "success",
@@ -62,7 +62,7 @@ def test_the_categories_of_the_metrics():
     }
 
 
-def test_ok():
+def test_ok() -> None:
     """Only a whole 2xx reply is ok."""
     assert AttemptOutcome(target="a", at=0.0, status=200).ok
     assert not AttemptOutcome(target="a", at=0.0, status=200, failure=Failure.STREAM_CUT).ok

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -5,11 +7,13 @@ from hypothesis import strategies as st
 from llmitm.policy.provider_error import ProviderCode, error_status, provider_error_code
 
 
-def openai(message="", code=None, type_="invalid_request_error"):
+def openai(
+    message: str = "", code: str | None = None, type_: str | None = "invalid_request_error"
+) -> dict[str, Any]:
     return {"error": {"message": message, "type": type_, "param": None, "code": code}}
 
 
-def anthropic(message, type_="invalid_request_error", **more):
+def anthropic(message: str, type_: str = "invalid_request_error", **more: Any) -> dict[str, Any]:
     return {"type": "error", "error": {"type": type_, "message": message, **more}}
 
 
@@ -19,7 +23,7 @@ QUOTA = ProviderCode.INSUFFICIENT_QUOTA
 KEY = ProviderCode.INVALID_API_KEY
 MODEL = ProviderCode.MODEL_NOT_FOUND
 
-BODIES = [
+BODIES: list[tuple[object, ProviderCode | None]] = [
     # OpenAI
     (openai("x", "context_length_exceeded"), TOO_LONG),
     (
@@ -142,7 +146,7 @@ BODIES = [
 
 
 @pytest.mark.parametrize(("body", "expected"), BODIES)
-def test_code(body, expected):
+def test_code(body: object, expected: ProviderCode | None) -> None:
     """Recognises each provider's own words."""
     assert provider_error_code(body) is expected
 
@@ -150,12 +154,12 @@ def test_code(body, expected):
 @pytest.mark.parametrize(
     "quoted", ["Your credit balance is too low to access", "API key not valid", "Incorrect API key"]
 )
-def test_a_quoted_prompt_takes_no_target_out(quoted):
+def test_a_quoted_prompt_takes_no_target_out(quoted: str) -> None:
     """Does not take text that a client got into the message for the provider's verdict."""
     assert provider_error_code(openai(f"Invalid value: '{quoted}'")) is None
 
 
-STATUSES = [
+STATUSES: list[tuple[object, int]] = [
     (anthropic("Overloaded", "overloaded_error"), 529),
     (anthropic("x", "rate_limit_error"), 429),
     (anthropic("x", "invalid_request_error"), 400),
@@ -174,7 +178,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("body", "expected"), STATUSES)
-def test_status(body, expected):
+def test_status(body: object, expected: int) -> None:
     """An error event inside a stream stands for the status its reply would have had."""
     assert error_status(body) == expected
 
@@ -195,7 +199,7 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_never_raises(body):
+def test_never_raises(body: object) -> None:
     """Has an answer for any JSON value."""
     assert provider_error_code(body) in {*ProviderCode, None}
     assert 400 <= error_status(body) < 600

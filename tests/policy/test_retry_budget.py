@@ -5,14 +5,14 @@ from hypothesis import strategies as st
 from llmitm.policy.retry_budget import RESERVE_SECONDS, RetryBudget
 
 
-def drain(budget, now):
+def drain(budget: RetryBudget, now: float) -> int:
     taken = 0
     while budget.take(now):
         taken += 1
     return taken
 
 
-def test_share():
+def test_share() -> None:
     """Grants the share of the calls, once the reserve is spent."""
     budget = RetryBudget(share=0.25, min_per_second=1.0)
     assert drain(budget, 0.0) == 10
@@ -21,7 +21,7 @@ def test_share():
     assert drain(budget, 0.0) == 4
 
 
-def test_minimum():
+def test_minimum() -> None:
     """Grants the minimum per second where there are hardly any calls."""
     budget = RetryBudget(share=0.2, min_per_second=2.0)
     drain(budget, 0.0)
@@ -30,7 +30,7 @@ def test_minimum():
     assert drain(budget, 2.5) == 4
 
 
-def test_reserve_is_bounded():
+def test_reserve_is_bounded() -> None:
     """Does not pile up what was not used."""
     budget = RetryBudget(share=1.0, min_per_second=3.0)
     for second in range(1000):
@@ -38,7 +38,7 @@ def test_reserve_is_bounded():
     assert drain(budget, 1000.0) == 30
 
 
-def test_share_without_a_minimum():
+def test_share_without_a_minimum() -> None:
     """Works with the share alone."""
     budget = RetryBudget(share=0.5, min_per_second=0.0)
     assert drain(budget, 0.0) == 1
@@ -48,7 +48,7 @@ def test_share_without_a_minimum():
     assert drain(budget, 100.0) == 1
 
 
-def test_time_may_stand_still_or_step_back():
+def test_time_may_stand_still_or_step_back() -> None:
     """A time earlier than the last one adds nothing."""
     budget = RetryBudget(min_per_second=1.0)
     drain(budget, 100.0)
@@ -56,7 +56,7 @@ def test_time_may_stand_still_or_step_back():
 
 
 @pytest.mark.parametrize("available", [True, False])
-def test_available_spends_nothing(available):
+def test_available_spends_nothing(available: bool) -> None:
     """Asking is free."""
     budget = RetryBudget(min_per_second=1.0)
     if not available:
@@ -69,7 +69,7 @@ def test_available_spends_nothing(available):
     st.floats(0, 5),
     st.lists(st.tuples(st.floats(0, 5), st.booleans()), max_size=200),
 )
-def test_never_grants_more(share, minimum, steps):
+def test_never_grants_more(share: float, minimum: float, steps: list[tuple[float, bool]]) -> None:
     """Over any time: at most the reserve, the share of the calls and the minimum."""
     budget, now, calls, retries = RetryBudget(share, minimum), 0.0, 0, 0
     for pause, is_call in steps:

@@ -8,9 +8,10 @@ STEPS = st.lists(st.tuples(st.integers(0, 20), st.booleans()), max_size=60)
 
 
 @given(STEPS)
-def test_counts(steps):
+def test_counts(steps: list[tuple[int, bool]]) -> None:
     """Counts the events whose slot is one of the last `SLOTS`."""
-    window, events, now = Window(float(SLOTS)), [], 100.0
+    window, now = Window(float(SLOTS)), 100.0
+    events: list[tuple[float, bool]] = []
     for quarters, failed in steps:
         now += quarters / 4
         window.add(now, failed)
@@ -19,7 +20,7 @@ def test_counts(steps):
         assert window.counts(now) == (recent.count(False), recent.count(True))
 
 
-def test_forgets():
+def test_forgets() -> None:
     """Is empty again once the window has passed, without another event."""
     window = Window(10.0)
     window.add(0.0, failed=True)
@@ -27,7 +28,7 @@ def test_forgets():
     assert window.counts(10.0) == (0, 0)
 
 
-def test_bounded():
+def test_bounded() -> None:
     """Keeps a bounded number of slots, whatever the traffic."""
     window = Window(10.0)
     for tick in range(5000):
@@ -35,7 +36,7 @@ def test_bounded():
     assert len(window._past) <= SLOTS
 
 
-def test_resize_keeps_what_is_inside():
+def test_resize_keeps_what_is_inside() -> None:
     """A shorter window drops what it no longer covers, a longer one keeps everything."""
     window = Window(20.0)
     window.add(0.0, failed=True)

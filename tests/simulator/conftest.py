@@ -1,67 +1,16 @@
-"""A running simulator, and clients that see what is really on the wire."""
+"""A running simulator, and ways to speak to it."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import pytest
 
 from llmitm.simulator import Settings, Simulator
-
-type Start = Callable[[Settings], Awaitable[Simulator]]
-type Post = Callable[..., Awaitable[aiohttp.ClientResponse]]
-
-MESSAGES = [{"role": "user", "content": "Hi there"}]
-
-
-@dataclass
-class Raw:
-    """What came in on a socket, and whether a reset ended it."""
-
-    data: bytes = b""
-    reset: bool = False
-
-    @property
-    def head(self) -> str:
-        return self.data.partition(b"\r\n\r\n")[0].decode()
-
-    @property
-    def body(self) -> bytes:
-        return self.data.partition(b"\r\n\r\n")[2]
-
-
-class Connection:
-    """One TCP connection to the simulator."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
-
-    async def post(self, path: str, body: dict[str, Any], version: str = "1.1") -> None:
-        data = json.dumps(body).encode()
-        head = f"POST {path} HTTP/{version}\r\nHost: sim\r\nContent-Length: {len(data)}\r\n\r\n"
-        self.writer.write(head.encode() + data)
-        await self.writer.drain()
-
-    async def read_until(self, text: bytes) -> bytes:
-        return await self.reader.readuntil(text)
-
-    async def read_all(self) -> Raw:
-        raw = Raw()
-        try:
-            while data := await self.reader.read(65536):
-                raw.data += data
-        except ConnectionResetError:
-            raw.reset = True
-        return raw
-
-    def close(self) -> None:
-        self.writer.transport.abort()
+from tests.simulator.raw import Connection, Post, Start
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def test_expected_text_takes_a_trailing_assistant_message_either_way() -> None:
 def test_prompt_tokens_are_texts_and_three_for_each_message() -> None:
     """Counts eight characters a token, and three tokens for each message."""
     ask = Ask((("system", "Be brief."), ("user", "Hi there")), prefill="One")
-    assert prompt_tokens(ask) == (2 + 1) + 2 + 1 + 3 * 3
+    assert prompt_tokens(ask) == 2 + 2 + 1 + 3 * 3
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,15 @@ def test_falls_back_where_the_home_is_unusable(cache: Path, tmp_path: Path) -> N
     assert prepare() == tmp_path / "tmp" / f"llmitm-tiktoken-{os.getuid()}"
 
 
+def test_falls_back_where_there_is_no_home(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user without a home, as in a container, gets the temporary directory."""
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME")
+    assert prepare() == tmp_path / "tmp" / f"llmitm-tiktoken-{os.getuid()}"
+
+
 def test_refuses_a_link_in_place_of_its_directory(cache: Path, tmp_path: Path) -> None:
     """A link that somebody put where our directory goes is not followed."""
     cache.parent.mkdir()
@@ -84,7 +93,7 @@ def test_says_what_to_do_when_nothing_is_writable(cache: Path, tmp_path: Path) -
     """The error names every directory tried and the variable to set; nothing is downloaded."""
     cache.parent.write_text("")
     (tmp_path / "tmp").write_text("")
-    with pytest.raises(RanksError, match="llmitm-tiktoken.*set TIKTOKEN_CACHE_DIR"):
+    with pytest.raises(RanksError, match=r"llmitm-tiktoken.*set TIKTOKEN_CACHE_DIR"):
         prepare()
 
 
@@ -96,9 +105,24 @@ def test_refuses_ranks_other_than_tiktokens() -> None:
 
 def test_several_processes_at_once(cache: Path) -> None:
     """Processes that start together on an empty cache all find complete files."""
-    code = "from llmitm.tokens.ranks import RANK_FILES, prepare as p; d = p(); " + (
-        "assert all(f.intact_in(d) for f in RANK_FILES)"
-    )
+    code = """
+from llmitm.tokens.ranks import RANK_FILES, prepare
+directory = prepare()
+assert all(file.intact_in(directory) for file in RANK_FILES)
+"""
     running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
     assert [process.wait(30) for process in running] == [0] * 4
     assert sorted(p.name for p in cache.iterdir()) == sorted(f.name for f in RANK_FILES)
+
+
+def test_loading_needs_no_network(cache: Path) -> None:
+    """In a fresh process with an empty cache, where every connection is refused, it counts."""
+    code = """
+import socket
+def refuse(*args): raise SystemExit("a connection was attempted")
+socket.socket.connect = socket.getaddrinfo = refuse
+from llmitm.tokens import count_text, preload
+preload().join()
+assert count_text("hello world", "gpt-4o") == count_text("hello world", "gpt-4") == 2
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,54 @@
+"""What the commands share: reading the configuration, running coroutines, printing."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+from rich.console import Console
+
+from llmitm.config.load import Loaded, load
+from llmitm.config.problems import ConfigErrors
+from llmitm.stores.errors import LedgerError
+
+USUAL_CONFIG = Path("config/gateway.yaml")
+console = Console()
+errors = Console(stderr=True)
+
+config_option: Callable[..., Any] = click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="gateway.yaml; without it ./config/gateway.yaml, else built-in defaults.",
+)
+
+
+def read_config(path: Path | None) -> Loaded:
+    """The configuration; prints every problem and exits with 2 where there is any."""
+    if path is None and USUAL_CONFIG.is_file():
+        path = USUAL_CONFIG
+    try:
+        return load(path, os.environ)
+    except ConfigErrors as faults:
+        for problem in faults.problems:
+            complain(str(problem))
+        count = len(faults.problems)
+        complain(f"{count} problem{'s' if count != 1 else ''}; nothing was changed or started.")
+        sys.exit(2)
+
+
+def complain(text: str, style: str = "red") -> None:
+    errors.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def run[T](work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine; what the ledger says of a failure is the command's error."""
+    try:
+        return uvloop.run(work)
+    except LedgerError as fault:
+        raise click.ClickException(str(fault)) from fault
