@@ -38,7 +38,7 @@ setup: ## Build .venv/ with llmitm and mitmdump in it; PYTHON=… names the inte
 	@scripts/bootstrap run
 
 demo: ## Start the gateway on a fake provider, make a few calls and show what it saw
-	@scripts/bootstrap run
+	@scripts/bootstrap demo
 	@$(BIN)/llmitm demo $(ARGS)
 
 run: ## Serve with config/gateway.yaml, or what the environment names
@@ -62,7 +62,7 @@ check: lint ## Lint, check formats and types, and hold the tree to its rules
 
 lint: ## Lint, check formats and types
 	@scripts/bootstrap dev
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --output-format concise .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict $(CHECKED)
 
@@ -77,11 +77,12 @@ bench: ## Measure the gateway beside mitmdump on the same mock upstream
 
 build: ## Build the wheel into dist/
 	@scripts/bootstrap run
-	$(BIN)/python -m pip wheel -q . --no-deps --no-build-isolation -w dist
+	@rm -rf build # or files that are gone from the tree would still be packed
+	$(BIN)/python -m pip wheel -qq . --no-deps --no-build-isolation --no-index -w dist
 
 lock: ## Pin the packages of requirements/*.in anew; UPGRADE=--upgrade takes newer ones
 	@scripts/bootstrap run
-	scripts/lock $(UPGRADE)
+	@$(BIN)/python scripts/lock.py $(UPGRADE)
 
 clean: ## Remove what the other targets built; data/ stays
 	rm -rf .venv .venv.lock .cache .hypothesis build dist *.egg-info

@@ -26,6 +26,7 @@ BUILD = LOCKS / "build.txt"
 # What each group installs, in steps: a lock file, then arguments of its own.
 GROUPS: dict[str, list[tuple[str, ...]]] = {
     "run": [("run.txt",)],
+    "demo": [("run.txt",), ("demo.txt",)],
     "dev": [("dev.txt",), ("model.txt", "--no-deps")],
     "docs": [("dev.txt",), ("docs.txt",)],
 }

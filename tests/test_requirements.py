@@ -9,7 +9,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "requirements"
 PIN = re.compile(r"^([\w.-]+)==(\S+)(?: ; (\S.*?))? \\$", re.MULTILINE)
-NAMES = ("build", "run", "dev", "docs", "model")
+NAMES = ("build", "run", "demo", "dev", "docs", "model")
 
 
 def canonical(name: str) -> str:
@@ -40,6 +40,7 @@ def test_lock_has_hashes_only(name: str) -> None:
     assert all(hashes.match(lines[i + 1]) for i, line in enumerate(lines) if PIN.match(line))
 
 
-def test_dev_is_run_and_more() -> None:
+@pytest.mark.parametrize("name", ["run", "demo"])
+def test_dev_is_that_and_more(name: str) -> None:
     """What the tests run with is exactly what users run, with tools beside it."""
-    assert pins("run") - pins("dev") == set()
+    assert pins(name) - pins("dev") == set()

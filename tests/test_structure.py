@@ -75,6 +75,13 @@ def python_files(*folders: str) -> list[str]:
     return [n for n in tracked() if n.endswith(".py") and n.split("/")[0] in folders]
 
 
+def none_of(found: Iterable[object], why: str) -> None:
+    """Fail with every one of `found`, a line each, and `why` it must not be."""
+    lines = [f"  {one}" for one in found]
+    if lines:
+        pytest.fail("\n".join([why, *lines]), pytrace=False)
+
+
 @cache
 def tree(name: str) -> ast.Module:
     return ast.parse((ROOT / name).read_text(), name)
@@ -101,9 +108,9 @@ def within(module: str, names: Iterable[str]) -> bool:
 
 
 def has_code(name: str) -> bool:
-    """Whether a file defines anything; an `__init__.py` that only gathers names does not."""
+    """Whether a file defines a function or class: one that only gathers or lists needs no test."""
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-    return Path(name).name != "__init__.py" or any(isinstance(n, kinds) for n in tree(name).body)
+    return any(isinstance(node, kinds) for node in tree(name).body)
 
 
 def mirror(name: str) -> str:
@@ -120,7 +127,7 @@ def lone(name: str) -> bool:
 def test_every_file_has_its_test() -> None:
     """Every file that defines something in llmitm/ or addons/ has the test file of its name."""
     sources = [n for n in python_files("llmitm", "addons") if has_code(n)]
-    assert [f"{n}: no {mirror(n)}" for n in sources if lone(n)] == []
+    none_of((f"{n}: {mirror(n)}" for n in sources if lone(n)), "the test file is missing")
 
 
 def test_exceptions_are_needed() -> None:
@@ -128,14 +135,14 @@ def test_exceptions_are_needed() -> None:
     sources = [n for n in python_files("llmitm", "addons") if mirror(n) not in tracked()]
     idle = [p for p in COVERED_BY if not any(fnmatch(n, p) for n in sources)]
     gone = [test for test, _ in COVERED_BY.values() if test not in tracked()]
-    assert (idle, gone) == ([], [])
+    none_of([*idle, *gone], "these exceptions cover nothing")
 
 
 def test_files_are_short() -> None:
     """No Python file is longer than 400 lines."""
     names = python_files("llmitm", "addons", "scripts", "benchmarks", "tests")
     sizes = {name: len((ROOT / name).read_text().splitlines()) for name in names}
-    assert {name: size for name, size in sizes.items() if size > FILE_LINES} == {}
+    none_of((f"{n}: {size}" for n, size in sizes.items() if size > FILE_LINES), "too long")
 
 
 def functions(name: str) -> Iterator[tuple[str, int]]:
@@ -150,7 +157,7 @@ def test_functions_are_short() -> None:
     """No function is longer than 60 lines."""
     names = python_files("llmitm", "addons", "scripts", "benchmarks", "tests")
     sizes = dict(pair for name in names for pair in functions(name))
-    assert {name: size for name, size in sizes.items() if size > FUNCTION_LINES} == {}
+    none_of((f"{n}: {size}" for n, size in sizes.items() if size > FUNCTION_LINES), "too long")
 
 
 @pytest.mark.parametrize("folder", NEVER_IN)
@@ -158,9 +165,9 @@ def test_layers(folder: str) -> None:
     """A layer imports nothing that lies above it."""
     banned, reason = NEVER_IN[folder]
     files = [n for n in python_files("llmitm", "addons") if fnmatch(n, folder)]
-    wrong = [f"{n} imports {m}" for n in files for m in imports(n) if within(m, banned.split())]
-    assert wrong == [], reason
     assert files, f"nothing is at {folder}"
+    names = banned.split()
+    none_of((f"{n} imports {m}" for n in files for m in imports(n) if within(m, names)), reason)
 
 
 @pytest.mark.parametrize("module", ONLY_IN)
@@ -168,7 +175,8 @@ def test_borders(module: str) -> None:
     """A library that may be replaced one day is imported in few places."""
     files = python_files("llmitm", "addons")
     users = [n for n in files if any(within(m, [module]) for m in imports(n))]
-    assert [n for n in users if not any(fnmatch(n, p) for p in ONLY_IN[module])] == []
+    wrong = [n for n in users if not any(fnmatch(n, p) for p in ONLY_IN[module])]
+    none_of(wrong, f"{module} belongs in {', '.join(ONLY_IN[module])}")
 
 
 def test_addons_import_only_what_they_may() -> None:
@@ -177,7 +185,7 @@ def test_addons_import_only_what_they_may() -> None:
     pinned = {p.lower().replace("-", "_") for p in re.findall(r"^([\w.-]+)==", lock, re.MULTILINE)}
     allowed = {"llmitm", "yaml", *pinned, *sys.stdlib_module_names}
     used = {(n, m.split(".")[0]) for n in python_files("addons") for m in imports(n)}
-    assert sorted((n, m) for n, m in used if m not in allowed) == []
+    none_of(sorted(f"{n} imports {m}" for n, m in used if m not in allowed), "not to be had")
 
 
 def swallows(node: ast.AST) -> bool:
@@ -193,7 +201,7 @@ def test_no_exception_is_swallowed() -> None:
     """No file has `except Exception: pass` or the like."""
     names = python_files("llmitm", "addons", "scripts", "benchmarks", "tests")
     found = [f"{n}:{x.lineno}" for n in names for x in ast.walk(tree(n)) if swallows(x)]  # type: ignore[attr-defined]
-    assert found == []
+    none_of(found, "a failure that nobody hears of")
 
 
 def own_registries() -> list[str]:
@@ -212,7 +220,7 @@ def test_nothing_names_a_registry_or_a_machine() -> None:
         text = (ROOT / name).read_bytes().decode(errors="replace")
         if name != ITSELF and (hit := pattern.search(text)):
             found.append(f"{name}: {hit[0]}")
-    assert found == []
+    none_of(found, "this is true on one machine only")
 
 
 PARSERS: dict[str, Callable[[str], object]] = {
@@ -250,11 +258,11 @@ def test_make_help_lists_every_target() -> None:
         for page in pages
         for t in re.findall(r"(?:`|^|\$ )make ([a-z][a-z0-9-]*)", page, re.MULTILINE)
     }
-    assert listed == makefile_targets()
-    assert told - listed == set()
+    none_of(makefile_targets() ^ listed, "make help and the Makefile differ in these")
+    none_of(told - listed, "a document tells of these, and there is no such target")
 
 
 def test_every_folder_of_the_package_is_installed() -> None:
     """Every folder of the package has an `__init__.py`, or the wheel would lack it."""
     folders = {str(Path(n).parent) for n in python_files("llmitm", "addons")}
-    assert [f for f in sorted(folders) if f"{f}/__init__.py" not in tracked()] == []
+    none_of((f for f in sorted(folders) if f"{f}/__init__.py" not in tracked()), "no __init__.py")

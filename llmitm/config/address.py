@@ -86,7 +86,7 @@ def _ip(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 def base_url(value: Any) -> str:
     """An http(s) URL without a trailing slash. Raises `Fault`, which never repeats a password."""
-    if not isinstance(value, str) or value != value.strip():
+    if not isinstance(value, str) or re.search(r"\s", value):
         raise Fault("must be a URL", "write https://host/path")
     parts = split_url(value)
     if parts.scheme not in ("http", "https") or not parts.hostname:

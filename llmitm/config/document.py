@@ -86,6 +86,8 @@ class Document:
     def line(self, where: Where) -> str:
         """Where another value is, for a message that points to it."""
         place = self.place(where)
+        if place.label is not None:
+            return f"({place.label})"
         return f"in {place.file}" if place.line is None else f"on line {place.line}"
 
     def _problem(self, where: Where, message: str, remedy: str) -> Problem:

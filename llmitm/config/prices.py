@@ -16,6 +16,7 @@ class Price(Model):
     cached_input_per_million: Money | None = None
     cache_write_per_million: Money | None = None
     cache_write_1h_per_million: Money | None = None
+    reasoning_per_million: Money | None = None
     input_audio_per_million: Money | None = None
     output_audio_per_million: Money | None = None
 

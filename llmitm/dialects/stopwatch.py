@@ -20,14 +20,14 @@ class Stopwatch:
 
     def total(self) -> Json:
         """Nanoseconds of an answer that came at once."""
-        return {"total_duration": time.monotonic_ns() - self._started, "load_duration": 0}
+        return self._until(time.monotonic_ns())
 
     def nanoseconds(self) -> Json:
         """Nanoseconds of an answer that came token by token."""
         now = time.monotonic_ns()
         first = self._first_token or now
-        return {
-            **self.total(),
-            "prompt_eval_duration": first - self._started,
-            "eval_duration": now - first,
-        }
+        reading = {"prompt_eval_duration": first - self._started, "eval_duration": now - first}
+        return {**self._until(now), **reading}
+
+    def _until(self, now: int) -> Json:
+        return {"total_duration": now - self._started, "load_duration": 0}

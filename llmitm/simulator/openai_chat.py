@@ -45,14 +45,15 @@ def wants_usage(ex: Exchange) -> bool:
     return isinstance(options, Mapping) and bool(options.get("include_usage"))
 
 
-def usage_object(answers: Sequence[Answer]) -> dict[str, Any]:
-    """The usage of all choices: one prompt, every completion."""
+def usage_object(answers: Sequence[Answer], prompts: int = 1) -> dict[str, Any]:
+    """The usage of all choices: each prompt once, and every completion."""
     first = answers[0].usage
+    prompt = sum(one.usage.prompt_tokens for one in answers[:: len(answers) // prompts])
     completion = sum(one.usage.completion_tokens for one in answers)
     return {
-        "prompt_tokens": first.prompt_tokens,
+        "prompt_tokens": prompt,
         "completion_tokens": completion,
-        "total_tokens": first.prompt_tokens + completion,
+        "total_tokens": prompt + completion,
         "prompt_tokens_details": _prompt_details(first),
         "completion_tokens_details": {
             "reasoning_tokens": sum(one.usage.reasoning_tokens for one in answers),

@@ -6,7 +6,6 @@ import struct
 import time
 import zlib
 from base64 import b64encode
-from collections.abc import Mapping
 from typing import Any
 
 from llmitm.simulator.exchange import Exchange
@@ -53,11 +52,13 @@ def images(ex: Exchange) -> Reply:
 
 def transcriptions(ex: Exchange) -> Reply:
     """Answers with words that the file's name decides."""
-    uploaded = ex.body.get("file")
-    if not isinstance(uploaded, Mapping):
-        raise Refused(invalid("'file' is required.", "file"))
+    match ex.body.get("file"):
+        case {"filename": str(name)}:
+            pass
+        case _:
+            raise Refused(invalid("'file' is required.", "file"))
     length = ex.stands_in("tokens", ex.settings.tokens)
-    key = digest(ex.settings.seed, (("user", str(uploaded["filename"])),))
+    key = digest(ex.settings.seed, (("user", name),))
     text = "".join(prose(key, length))
     if ex.body.get("response_format") == "text":
         body = f"{text}\n".encode()

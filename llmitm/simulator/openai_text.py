@@ -22,11 +22,11 @@ def completions(ex: Exchange) -> Reply:
     limit = ex.limit("max_tokens")
     asks = [Ask((("user", prompt),), limit=limit) for prompt in inputs(ex, "prompt")]
     answers = [answer(ex, ask, choice) for ask in asks for choice in range(choices(ex))]
-    head = _head(ex)
+    head, usage = _head(ex), usage_object(answers, len(asks))
     if ex.body.get("stream"):
-        return Reply("openai", steps=_stream(ex, head, answers), content_type=SSE)
+        return Reply("openai", steps=_stream(ex, head, answers, usage), content_type=SSE)
     said = [_choice(index, one.text, FINISH[one.finish]) for index, one in enumerate(answers)]
-    return Reply("openai", encode({**head, "choices": said, "usage": usage_object(answers)}))
+    return Reply("openai", encode({**head, "choices": said, "usage": usage}))
 
 
 def embeddings(ex: Exchange) -> Reply:
@@ -76,7 +76,9 @@ def _choice(index: int, text: str, finish: str | None) -> dict[str, Any]:
     return {"index": index, "text": text, "logprobs": None, "finish_reason": finish}
 
 
-def _stream(ex: Exchange, head: dict[str, Any], answers: Sequence[Answer]) -> Iterator[Event]:
+def _stream(
+    ex: Exchange, head: dict[str, Any], answers: Sequence[Answer], usage: dict[str, Any]
+) -> Iterator[Event]:
     tail = {"usage": None} if wants_usage(ex) else {}
     for index, one in enumerate(answers):
         token = mould(data({**head, "choices": [_choice(index, HOLE, None)], **tail}))
@@ -85,5 +87,5 @@ def _stream(ex: Exchange, head: dict[str, Any], answers: Sequence[Answer]) -> It
         last = _choice(index, "", FINISH[one.finish])
         yield Mark.FINISH, data({**head, "choices": [last], **tail})
     if wants_usage(ex):
-        yield Mark.USAGE, data({**head, "choices": [], "usage": usage_object(answers)})
+        yield Mark.USAGE, data({**head, "choices": [], "usage": usage})
     yield Mark.END, DONE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from llmitm.simulator import (
@@ -62,6 +62,11 @@ class Routes:
             ("POST", "/api/embed"): ollama.embed,
             ("POST", "/api/embeddings"): ollama.embeddings,
         }
+
+    @property
+    def paths(self) -> Iterable[tuple[str, str]]:
+        """The methods and paths that are answered."""
+        return self._table.keys()
 
     def find(self, method: str, path: str, headers: Mapping[str, str]) -> Route:
         """The route of a request; where there is none, one whose handler raises Refused."""

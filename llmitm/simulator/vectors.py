@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from array import array
+import struct
 from base64 import b64encode
 from random import Random
 
@@ -33,5 +33,4 @@ def vector(seed: int, text: str, size: int) -> list[float]:
 
 def as_base64(numbers: list[float]) -> str:
     """The numbers as 32-bit floats, little-endian, in base64."""
-    packed = array("f", numbers)
-    return b64encode(packed.tobytes()).decode()
+    return b64encode(struct.pack(f"<{len(numbers)}f", *numbers)).decode()

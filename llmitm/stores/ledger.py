@@ -147,7 +147,9 @@ class Ledger:
         running = asyncio.create_task(self._writer.run())
         await self._closing.wait()
         if not await self._writer.flush(self._timeout):
-            logger.warning("ledger: %d records wait for the next start", self._spool.records)
+            logger.warning(
+                "ledger: records left on disk for the next start: %d", self._spool.records
+            )
         running.cancel()
         await asyncio.wait([running])
         self._spool.close()

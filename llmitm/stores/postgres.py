@@ -11,7 +11,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # ships no types
 
-from llmitm.stores import migrations
+from llmitm.stores import schema
 from llmitm.stores.database import Row, Statement
 from llmitm.stores.errors import Misconfigured, Rejected, Unavailable
 from llmitm.stores.tables import Table
@@ -119,26 +119,26 @@ async def _ping(connection: Any) -> None:
 
 
 async def _prepare(connection: Any, create: bool) -> None:
-    known = migrations.steps("postgres")
+    known = schema.steps("postgres")
     version = await _version(connection)
     if not create:
-        migrations.check(known, version)
-    elif migrations.missing(known, version):
+        schema.check(known, version)
+    elif schema.missing(known, version):
         await _migrate(connection, known)
 
 
 async def _version(connection: Any) -> int:
     if await connection.fetchval("SELECT to_regclass('schema_version')") is None:
         return 0
-    version: int = await connection.fetchval(migrations.READ_VERSION)
+    version: int = await connection.fetchval(schema.READ_VERSION)
     return version
 
 
-async def _migrate(connection: Any, known: Sequence[migrations.Step]) -> None:
+async def _migrate(connection: Any, known: Sequence[schema.Step]) -> None:
     async with connection.transaction():
         await connection.execute(_LOCK)  # other workers wait here, and find nothing left to do
-        await connection.execute(migrations.VERSION_TABLE)
-        for step in migrations.missing(known, await _version(connection)):
+        await connection.execute(schema.VERSION_TABLE)
+        for step in schema.missing(known, await _version(connection)):
             await connection.execute(step.sql, timeout=_MIGRATION_TIMEOUT)
             await connection.execute(step.record)
 

@@ -100,10 +100,13 @@ class FileSegment:
 
     @classmethod
     def adopt(cls, path: Path) -> Self | None:
-        """The segment a dead process left; None where its owner lives or another was faster."""
+        """The segment a dead process left; None where that is not for us to take.
+
+        Its owner lives, another process was faster, or it is another user's.
+        """
         try:
             descriptor = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
+        except (FileNotFoundError, PermissionError):
             return None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -53,7 +53,7 @@ class Spool:
             if segment is not None:
                 found += self._take_over(segment)
         if found:
-            logger.info("ledger: %d records of an earlier process found in the spool", found)
+            logger.info("ledger: records of an earlier process found on disk: %d", found)
         return found
 
     def append(self, lines: Sequence[Line], share: float = 1.0) -> int:

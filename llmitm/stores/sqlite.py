@@ -14,7 +14,7 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from llmitm.stores import migrations
+from llmitm.stores import schema
 from llmitm.stores.database import Row, Statement
 from llmitm.stores.errors import LedgerError, Misconfigured, Rejected, Unavailable
 from llmitm.stores.tables import Table
@@ -101,13 +101,13 @@ def _make_private(path: Path) -> None:
 
 
 def _prepare(connection: sqlite3.Connection, create: bool) -> None:
-    known = migrations.steps("sqlite")
+    known = schema.steps("sqlite")
     if not create:
-        migrations.check(known, _version(connection))
+        schema.check(known, _version(connection))
         return
     _patiently(lambda: connection.execute("PRAGMA journal_mode=WAL"))
     connection.executescript(_PRAGMAS)
-    if migrations.missing(known, _version(connection)):
+    if schema.missing(known, _version(connection)):
         _migrate(connection, known)
 
 
@@ -115,15 +115,15 @@ def _version(connection: sqlite3.Connection) -> int:
     exists = "SELECT 1 FROM sqlite_master WHERE name = 'schema_version'"
     if connection.execute(exists).fetchone() is None:
         return 0
-    version: int = connection.execute(migrations.READ_VERSION).fetchone()[0]
+    version: int = connection.execute(schema.READ_VERSION).fetchone()[0]
     return version
 
 
-def _migrate(connection: sqlite3.Connection, known: Sequence[migrations.Step]) -> None:
+def _migrate(connection: sqlite3.Connection, known: Sequence[schema.Step]) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.execute(migrations.VERSION_TABLE)
-        for step in migrations.missing(known, _version(connection)):
+        connection.execute(schema.VERSION_TABLE)
+        for step in schema.missing(known, _version(connection)):
             connection.executescript(step.sql)
             connection.execute(step.record)
         connection.execute("COMMIT")

@@ -164,11 +164,11 @@ class Writer:
 
     def _lose(self, records: int, reason: str) -> None:
         self._lost += records
-        logger.error("ledger: %d records left out: %s", records, reason)
+        logger.error("ledger: records left out: %d, %s", records, reason)
 
     def _note(self, error: LedgerError | None) -> None:
         if error is None and not self.healthy and self.opened.done():
-            logger.info("ledger: the database is back, %d records wait", self._spool.records)
+            logger.info("ledger: the database is back; records that wait: %d", self._spool.records)
         elif error is not None and (self.healthy or not self.opened.done()):
             logger.error("ledger: records wait in %s: %s", self._spool.directory, error)
         self.healthy = error is None
@@ -181,4 +181,4 @@ class Writer:
         now = time.monotonic()
         if self.dropped > before and now - at >= _REPORT_EVERY:
             self._reported = (self.dropped, now)
-            logger.error("ledger: %d records lost since the start", self.dropped)
+            logger.error("ledger: records lost since the start: %d", self.dropped)

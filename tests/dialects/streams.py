@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, Protocol
 
 from hypothesis import strategies as st
+
+from llmitm.errors import Cause, GatewayError
 
 type Json = dict[str, Any]
 
@@ -17,6 +20,15 @@ class Stream(Protocol):
     def end(self) -> bytes: ...
 
 
+def cause_of(translate: Callable[[Json], Any], body: Json) -> Cause | None:
+    """Why a request is refused; None where it is translated."""
+    try:
+        translate(body)
+    except GatewayError as refusal:
+        return refusal.cause
+    return None
+
+
 def run(stream: Stream, chunks: list[bytes]) -> bytes:
     """All that a translated stream sends for these chunks."""
     return b"".join([*map(stream.feed, chunks), stream.end()])
@@ -25,7 +37,7 @@ def run(stream: Stream, chunks: list[bytes]) -> bytes:
 def cut(data: bytes, places: list[int]) -> list[bytes]:
     """`data` in pieces, cut at `places` (taken modulo its length)."""
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(edges)]
 
 
 PLACES = st.lists(st.integers(0, 100_000), max_size=12)
@@ -94,7 +106,11 @@ def _deltas(block: Json, size: int) -> tuple[Json, list[Json]]:
             deltas.append({"type": "signature_delta", "signature": block["signature"]})
             return {"type": "thinking", "thinking": "", "signature": ""}, deltas
         case "tool_use":
-            said = pieces(json.dumps(block["input"]), size) if block["input"] else []
+            said = (
+                pieces(json.dumps(block["input"], ensure_ascii=False), size)
+                if block["input"]
+                else []
+            )
             kind = "input_json_delta"
             deltas = [{"type": kind, "partial_json": part} for part in said]
             return {**block, "input": {}}, deltas
@@ -102,7 +118,7 @@ def _deltas(block: Json, size: int) -> tuple[Json, list[Json]]:
 
 
 def openai_chunks(completion: Json, size: int = 3) -> list[Any]:
-    """`completion` as OpenAI streams it, with usage, its contents in pieces of `size` characters."""
+    """`completion` as OpenAI streams it, with usage, in pieces of `size` characters."""
     message = completion["choices"][0]["message"]
     deltas: list[Json] = [{"role": "assistant", "content": ""}]
     for key in ("reasoning_content", "content", "refusal"):
@@ -139,12 +155,14 @@ def messages(draw: st.DrawFn) -> Json:
     blocks: list[Json] = []
     if thought := draw(st.none() | WORDS.filter(bool)):
         blocks.append({"type": "thinking", "thinking": thought, "signature": "c2ln"})
-    for said in draw(st.lists(WORDS.filter(bool), max_size=2)):
-        blocks.append({"type": "text", "text": said})
+    said = draw(st.lists(WORDS.filter(bool), max_size=2))
+    blocks += [{"type": "text", "text": text} for text in said]
     for i, name in enumerate(draw(st.lists(NAMES, max_size=3))):
         given = draw(ARGUMENTS)
         blocks.append({"type": "tool_use", "id": f"toolu_{i}", "name": name, "input": given})
-    ending = draw(st.sampled_from(["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"]))
+    ending = draw(
+        st.sampled_from(["end_turn", "max_tokens", "stop_sequence", "tool_use", "refusal"])
+    )
     return {
         "id": "msg_01",
         "type": "message",

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from llmitm.dialects.anthropic_to_openai_request import CARRIED, DROPPED, REFUSED, chat_request
 from llmitm.errors import Cause, GatewayError
-from tests.dialects.streams import Json
+from tests.dialects.streams import Json, cause_of
 
 HI: Json = {
     "model": "gpt-4o-mini",
@@ -49,7 +49,7 @@ CASES: list[tuple[str, Json, Json]] = [
     (
         "a long user",
         {"metadata": {"user_id": "u" * 65}},
-        {"user": "4bee93ff28b8a6ead5ecab39b2cb9b6a07bbaccf1a6b47b8b48f6a7fbc4f2f9b"},
+        {"user": "f20e249d15fa4b9f44ba21d154f62e1efa76ddfdce5d25139a33a4787cee5a8b"},
     ),
     ("tools", {"tools": [TOOL]}, {"tools": [TOOL_OUT]}),
     ("custom tools", {"tools": [TOOL | {"type": "custom"}]}, {"tools": [TOOL_OUT]}),
@@ -174,7 +174,7 @@ def test_refusals(asked: Json, param: str) -> None:
 
 
 def test_tables_name_every_parameter_once() -> None:
-    """Every body parameter of the SDK, and the sampling it no longer has, is in exactly one table."""
+    """Every parameter of the SDK, and the sampling it no longer has, is in exactly one table."""
     headers = {"user_profile_id", "workspace_id"}
     known = set(get_type_hints(MessageCreateParamsBase)) - headers
     known |= {"stream", "temperature", "top_p", "top_k"}
@@ -244,7 +244,4 @@ JSON_VALUES = st.recursive(
 def test_no_request_is_fatal(asked: Json, messages: list[Any]) -> None:
     """Any JSON object is translated or refused, never an error of ours."""
     for body in (asked, HI | asked, HI | asked | {"messages": messages}):
-        try:
-            chat_request(body)
-        except GatewayError as refusal:
-            assert refusal.cause is Cause.INVALID_REQUEST
+        assert cause_of(chat_request, body) in (None, Cause.INVALID_REQUEST)

@@ -252,7 +252,16 @@ def test_chunk_without_choices_begins_nothing() -> None:
             st.lists(inner, max_size=3)
             | st.dictionaries(
                 st.sampled_from(
-                    ["choices", "delta", "tool_calls", "function", "index", "content", "usage", "id"]
+                    [
+                        "choices",
+                        "delta",
+                        "tool_calls",
+                        "function",
+                        "index",
+                        "content",
+                        "usage",
+                        "id",
+                    ]
                 ),
                 inner,
                 max_size=5,

@@ -106,7 +106,12 @@ CASES: list[tuple[str, list[Json], list[Json], list[Json]]] = [
         [text("A") | CACHED],
         [HI],
     ),
-    ("empty text", [user(text(""), text("a")), {"role": "assistant", "content": ""}], [], [user("a")]),
+    (
+        "empty text",
+        [user(text(""), text("a")), {"role": "assistant", "content": ""}],
+        [],
+        [user("a")],
+    ),
     (
         "turns of one role",
         [HI, HI],

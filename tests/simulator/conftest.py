@@ -43,7 +43,9 @@ async def http() -> AsyncIterator[aiohttp.ClientSession]:
 def post(sim: Simulator, http: aiohttp.ClientSession) -> Post:
     async def send(path: str, body: Any, **headers: str) -> aiohttp.ClientResponse:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await http.post(sim.url + path, json=body, headers=named)
+        reply = await http.post(sim.url + path, json=body, headers=named)
+        await reply.read()
+        return reply
 
     return send
 

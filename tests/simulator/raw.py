@@ -17,6 +17,14 @@ type Post = Callable[..., Awaitable[aiohttp.ClientResponse]]
 
 MESSAGES = [{"role": "user", "content": "Hi there"}]
 
+PATHS = {
+    "openai": "/v1/chat/completions",
+    "responses": "/v1/responses",
+    "anthropic": "/v1/messages",
+    "ollama": "/api/chat",
+}
+DIALECTS = list(PATHS)
+
 
 @dataclass
 class Raw:
@@ -65,3 +73,12 @@ class Connection:
 
     def close(self) -> None:
         self.writer.transport.abort()
+
+
+def ask(dialect: str, fault: str, *, stream: bool) -> dict[str, Any]:
+    """A request for six tokens, spoilt by `fault`."""
+    separator = "," if ":" in fault else ":"
+    body = {"model": f"m@{fault}{separator}tokens=6", "stream": stream}
+    if dialect == "responses":
+        return {**body, "input": MESSAGES}
+    return {**body, "messages": MESSAGES, "max_tokens": 50}

@@ -1,5 +1,7 @@
 """The table of faults and how one is written."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,6 +51,13 @@ def test_any_fault_takes_the_common_parameters(name: str, param: str, value: int
     """Every fault can be limited, told apart, and given a usage."""
     params = parse(f"{name}:{param}={value}").params
     assert params[param] == (str(value) if param == "key" else value)
+
+
+def test_every_fault_is_tested_on_the_wire() -> None:
+    """No fault without a test of what a client gets."""
+    files = ("test_wire.py", "test_refusals.py")
+    tests = "".join(Path(__file__).with_name(name).read_text("utf-8") for name in files)
+    assert [name for name in FAULTS if f'"{name}' not in tests] == []
 
 
 def test_every_fault_says_what_it_does() -> None:

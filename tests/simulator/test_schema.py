@@ -29,7 +29,10 @@ SCHEMAS: list[dict[str, Any]] = [
     {"type": "array", "items": {"type": "boolean"}, "minItems": 3},
     {"type": "array", "items": {"type": "integer"}, "maxItems": 0},
     {"anyOf": [{"type": "null"}, {"type": "integer"}]},
-    {"$defs": {"Node": NODE}, "allOf": [NODE, {"properties": {"size": {"type": "integer"}}, "required": ["size"]}]},
+    {
+        "$defs": {"Node": NODE},
+        "allOf": [NODE, {"properties": {"size": {"type": "integer"}}, "required": ["size"]}],
+    },
     {"$defs": {"Node": NODE}, "$ref": "#/$defs/Node"},
     {
         "type": "object",

@@ -48,9 +48,7 @@ SAME: list[tuple[str, Any, Any, Any]] = [
                 {"role": "user", "content": "Hi"},
                 {
                     "role": "assistant",
-                    "content": [
-                        {"type": "tool_use", "name": "look_up", "input": {"a": 1, "b": 2}}
-                    ],
+                    "content": [{"type": "tool_use", "name": "look_up", "input": {"a": 1, "b": 2}}],
                 },
                 {
                     "role": "user",
