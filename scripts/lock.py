@@ -21,20 +21,17 @@ LOCKS: dict[str, tuple[str, ...]] = {
 }
 # No index, no host and no local path may get into a lock: it has to serve every machine.
 OPTIONS = [
-    "--quiet",
-    "--universal",
-    "--python-version",
-    "3.12",
-    "--generate-hashes",
-    "--no-annotate",
-    "--no-emit-index-url",
-    "--no-emit-find-links",
+    *("--quiet", "--universal", "--python-version", "3.12", "--generate-hashes"),
+    *("--no-annotate", "--no-emit-index-url", "--no-emit-find-links"),
 ]
 
 
 def main(arguments: list[str]) -> None:
     """Write every lock anew; raises CalledProcessError where one can't be resolved."""
-    env = {**os.environ, **uv_settings(pip_settings(sys.executable))}
+    settings = pip_settings(sys.executable)
+    for extra in ("extra-index-url", "find-links"):  # what only this machine has must not decide
+        settings.pop(extra, None)
+    env = {**os.environ, **uv_settings(settings)}
     uv = [str(Path(sys.executable).parent / "uv"), "pip", "compile", *OPTIONS]
     for name, own in LOCKS.items():
         files = [f"{name}.in", "-o", f"{name}.txt", "--custom-compile-command", "make lock"]

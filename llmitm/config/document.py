@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from llmitm.config.problems import Problem
+from llmitm.config.values import Text
+
+# What is shorter is no secret, and may be part of a word of the message.
+_SECRET_LENGTH = 4
 
 type Where = tuple[str | int, ...]
 
@@ -93,6 +97,7 @@ class Document:
     def _problem(self, where: Where, message: str, remedy: str) -> Problem:
         place = self.place(where)
         path = dotted(where) if place.label is None else place.label
+        message = _unexpanded(message, self.get(*where))
         return Problem(place.file, place.line, path, message, remedy)
 
 
@@ -111,6 +116,13 @@ def display(path: Path) -> str:
         return str(absolute.relative_to(Path.cwd()))
     except ValueError:
         return str(absolute)
+
+
+def _unexpanded(message: str, value: Any) -> str:
+    """The message with a reference instead of what it stands for, which may be a secret."""
+    if not isinstance(value, Text) or len(value) < _SECRET_LENGTH:
+        return message
+    return message.replace(value, value.raw)
 
 
 def _holds(value: Any, step: str | int) -> bool:

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from llmitm.config.document import Document, Where
 from llmitm.config.model import Model, record_at, sections_of
 from llmitm.config.problems import Fault, suggestion
-from llmitm.config.values import Text, shown
+from llmitm.config.values import shown
 
 _MESSAGES = {
     "missing": "required key is missing",
@@ -58,7 +58,7 @@ def _report(model: type[Model], document: Document, details: ErrorDetails) -> No
     fault = context.get("error")
     value = document.get(*where)
     if isinstance(fault, Fault):
-        document.report(where, _unexpanded(fault.message, value), fault.remedy)
+        document.report(where, fault.message, fault.remedy)
         return
     kind = details["type"]
     message = _MESSAGES[kind].format_map(_numbers(context)) if kind in _MESSAGES else details["msg"]
@@ -89,8 +89,3 @@ def _known(model: type[Model], where: Where) -> str:
 
 def _numbers(context: dict[str, Any]) -> dict[str, Any]:
     return {k: float(v) if k in ("gt", "ge", "le") else v for k, v in context.items()}
-
-
-def _unexpanded(message: str, value: Any) -> str:
-    """The message with a reference instead of what it stands for."""
-    return message.replace(repr(str(value)), shown(value)) if isinstance(value, Text) else message

@@ -81,17 +81,14 @@ def _ask(ex: Exchange, limit: int | None) -> Ask:
         prefill,
         limit,
         schema=json_schema(output.get("format")) if isinstance(output, Mapping) else None,
-        tool=_tool(ex.body, turns),
+        tool=_tool(ex, turns),
     )
 
 
-def _tool(body: Mapping[str, Any], turns: Sequence[Turn]) -> Tool | None:
-    offered = {
-        tool["name"]: tool.get("input_schema")
-        for tool in body.get("tools") or ()
-        if isinstance(tool, Mapping) and tool.get("name")
-    }
-    match body.get("tool_choice"):
+def _tool(ex: Exchange, turns: Sequence[Turn]) -> Tool | None:
+    tools = [tool for tool in ex.objects("tools") if isinstance(tool.get("name"), str)]
+    offered = {tool["name"]: tool.get("input_schema") for tool in tools}
+    match ex.body.get("tool_choice"):
         case {"type": "none"}:
             return None
         case {"type": "tool", "name": str(name)}:

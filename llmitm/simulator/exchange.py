@@ -38,6 +38,13 @@ class Exchange:
             raise Refused(invalid(f"'{field}' must be a list that is not empty.", field))
         return value
 
+    def objects(self, field: str) -> list[Mapping[str, Any]]:
+        """A list of objects in the body, empty where there is none. Raises Refused."""
+        value = self.body.get(field) or []
+        if not isinstance(value, list) or not all(isinstance(one, Mapping) for one in value):
+            raise Refused(invalid(f"'{field}' must be a list of objects.", field))
+        return value
+
     def limit(self, *fields: str) -> int | None:
         """The first of `fields` that is set, a positive number of tokens. Raises Refused."""
         for field in fields:

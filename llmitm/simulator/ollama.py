@@ -39,7 +39,7 @@ _SIZE = 1_000_000
 
 def chat(ex: Exchange) -> Reply:
     turns, prefill = conversation(ex, ex.list_of("messages"), continues=True)
-    tool = chosen_tool(turns, functions(ex.body.get("tools")), None)
+    tool = chosen_tool(turns, functions(ex), None)
     ask = Ask(turns, prefill, _limit(ex), _schema(ex.body.get("format")), tool)
     return _reply(ex, answer(ex, ask), _chat_part)
 

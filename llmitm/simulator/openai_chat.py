@@ -71,15 +71,15 @@ def _prompt_details(usage: Usage) -> dict[str, int]:
     return details
 
 
-def functions(offered: Any) -> dict[str, Any]:
+def functions(ex: Exchange) -> dict[str, Any]:
     """The parameters of each function among the tools, by name. Raises Refused."""
     found: dict[str, Any] = {}
-    for tool in offered or ():
+    for tool in ex.objects("tools"):
         match tool:
             case {"function": {"name": str(name)} as function}:
                 found[name] = function.get("parameters")
-            case {"type": "function"} | str() | int():
-                raise Refused(invalid("Each tool must be an object with a function.", "tools"))
+            case {"type": "function"}:
+                raise Refused(invalid("Each function must have a name.", "tools"))
     return found
 
 
@@ -102,17 +102,17 @@ def _ask(ex: Exchange) -> Ask:
         prefill,
         limit=ex.limit("max_completion_tokens", "max_tokens"),
         schema=json_schema(ex.body.get("response_format")),
-        tool=_tool(ex.body, turns),
+        tool=_tool(ex, turns),
     )
 
 
-def _tool(body: Mapping[str, Any], turns: Sequence[Turn]) -> Tool | None:
-    match body.get("tool_choice"):
+def _tool(ex: Exchange, turns: Sequence[Turn]) -> Tool | None:
+    match ex.body.get("tool_choice"):
         case "none":
             return None
         case {"function": {"name": str(name)}}:
-            return chosen_tool(turns, functions(body.get("tools")), name)
-    return chosen_tool(turns, functions(body.get("tools")), None)
+            return chosen_tool(turns, functions(ex), name)
+    return chosen_tool(turns, functions(ex), None)
 
 
 def _head(ex: Exchange, kind: str) -> dict[str, Any]:

@@ -45,17 +45,14 @@ def _ask(ex: Exchange) -> Ask:
         prefill,
         limit=ex.limit("max_output_tokens"),
         schema=json_schema(wanted.get("format")) if isinstance(wanted, Mapping) else None,
-        tool=_tool(ex.body, turns),
+        tool=_tool(ex, turns),
     )
 
 
-def _tool(body: Mapping[str, Any], turns: Sequence[Turn]) -> Tool | None:
-    offered = {
-        tool["name"]: tool.get("parameters")
-        for tool in body.get("tools") or ()
-        if isinstance(tool, Mapping) and tool.get("type") == "function" and tool.get("name")
-    }
-    match body.get("tool_choice"):
+def _tool(ex: Exchange, turns: Sequence[Turn]) -> Tool | None:
+    tools = [tool for tool in ex.objects("tools") if isinstance(tool.get("name"), str)]
+    offered = {tool["name"]: tool.get("parameters") for tool in tools}
+    match ex.body.get("tool_choice"):
         case "none":
             return None
         case {"name": str(name)}:

@@ -11,12 +11,14 @@ from collections.abc import Mapping
 from random import Random
 from typing import Any
 
+from llmitm.simulator.refusals import Refused, invalid
 from llmitm.simulator.text import prose
 
 type Schema = Mapping[str, Any]
 
 _DEEP = 6  # below this only what is required is filled in, so that recursive schemas end
 _DEEPEST = 40
+_LONGEST = 1000  # items or letters, whatever a schema asks for
 _FORMATS = {
     "date": "2026-01-02",
     "date-time": "2026-01-02T03:04:05Z",
@@ -32,8 +34,11 @@ _FORMATS = {
 
 
 def example(schema: Schema, key: int) -> Any:
-    """A value of `schema`; the same one for the same `key`."""
-    return _Example(schema, Random(key)).value(schema, 0)
+    """A value of `schema`; the same one for the same `key`. Raises Refused for what is none."""
+    try:
+        return _Example(schema, Random(key)).value(schema, 0)
+    except (TypeError, ValueError, AttributeError, OverflowError) as wrong:
+        raise Refused(invalid(f"The JSON schema is not valid: {wrong}.", "schema")) from wrong
 
 
 class _Example:
@@ -96,7 +101,7 @@ class _Example:
 
     def _array(self, schema: Schema, depth: int) -> list[Any]:
         wanted = schema.get("minItems", 0 if depth >= _DEEP else 1)
-        length = min(wanted, schema.get("maxItems", wanted))
+        length = min(wanted, schema.get("maxItems", wanted), _LONGEST)
         return [self.value(schema.get("items", {}), depth + 1) for _ in range(length)]
 
     def _number(self, schema: Schema, *, whole: bool) -> float:
@@ -113,7 +118,7 @@ class _Example:
         if known := _FORMATS.get(schema.get("format", "")):
             return known
         # No word is shorter than three letters.
-        words = max(2, schema.get("minLength", 0) // 3 + 1)
+        words = max(2, min(schema.get("minLength", 0), _LONGEST) // 3 + 1)
         return "".join(prose(self.random.getrandbits(32), words))[: schema.get("maxLength")]
 
 

@@ -62,8 +62,8 @@ def _spoken(role: str, message: Mapping[str, Any]) -> Iterator[Turn]:
     for result in results:
         yield "tool", _text(result.get("content"))
     parts = [_text([block for block in blocks if not _is_result(block)])]
-    parts += [_picture(data) for data in message.get("images") or ()]
-    parts += [_call_of(call) for call in message.get("tool_calls") or ()]
+    parts += map(_picture, _listed(message, "images"))
+    parts += map(_call_of, _listed(message, "tool_calls"))
     text = "\n".join(filter(None, parts))
     if text or not results:
         yield role, text
@@ -77,6 +77,13 @@ def _text(content: Any) -> str:
     if isinstance(content, list):
         return "\n".join(filter(None, map(_block, content)))
     raise Refused(invalid("Message content must be text or a list of parts.", "messages"))
+
+
+def _listed(message: Mapping[str, Any], field: str) -> list[Any]:
+    value = message.get(field) or []
+    if not isinstance(value, list):
+        raise Refused(invalid(f"'{field}' must be a list.", "messages"))
+    return value
 
 
 def _block(block: Any) -> str:
