@@ -56,8 +56,11 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 def suggestion(name: str, known: Iterable[str], what: str) -> str:
-    """A remedy for a name that is not among `known`: the nearest one, or the whole list."""
-    names = list(known)
+    """A remedy for a name that is not among `known`: the nearest one, or the whole list.
+
+    A name that was given as a reference is shown as one.
+    """
+    names = [getattr(name, "raw", name) for name in known]
     near = difflib.get_close_matches(name, names, n=1)
     if near:
         return f"did you mean {near[0]}?"

@@ -19,15 +19,18 @@ class Stopwatch:
         self._first_token = self._first_token or time.monotonic_ns()
 
     def total(self) -> Json:
-        """Nanoseconds of an answer that came at once."""
+        """Nanoseconds of the call so far."""
         return self._until(time.monotonic_ns())
 
     def nanoseconds(self) -> Json:
-        """Nanoseconds of an answer that came token by token."""
+        """Nanoseconds of a completion. One that came all at once says nothing of its prompt."""
         now = time.monotonic_ns()
-        first = self._first_token or now
+        total = self._until(now)
+        first = self._first_token
+        if first is None:
+            return {**total, "eval_duration": now - self._started}
         reading = {"prompt_eval_duration": first - self._started, "eval_duration": now - first}
-        return {**self._until(now), **reading}
+        return {**total, **reading}
 
     def _until(self, now: int) -> Json:
         return {"total_duration": now - self._started, "load_duration": 0}

@@ -92,14 +92,14 @@ class Delivery:
         if refusal is None or self.reply.started:
             await self.refuse(error)
             return
-        call.error, call.status = error, refusal.status
+        # llama.cpp says 500 to a prompt that is too long; to the client it is a 400.
+        status = refusal.status if refusal.status < 500 else 400
+        call.error, call.status = error, status
         fields = [(b"content-type", b"application/json"), (b"x-should-retry", b"false")]
-        self._flow.response = _response(refusal.status, fields, refusal.body)
+        self._flow.response = _response(status, fields, refusal.body)
         await self._hooks.decide("response", self._flow)
         await self._settle(self._flow)
-        await self.reply.whole(
-            refusal.status, self._headers(), self._flow.response.raw_content or b""
-        )
+        await self.reply.whole(status, self._headers(), self._flow.response.raw_content or b"")
 
     async def whole(self, ready: Ready) -> None:
         """Send an answer that is complete."""

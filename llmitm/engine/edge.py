@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,8 +25,9 @@ from llmitm.config.schema import Http
 from llmitm.dialects import paths
 from llmitm.engine.body import decode, too_large
 from llmitm.engine.lifecycle import Lifecycle
-from llmitm.engine.outgoing import Upload
+from llmitm.engine.form import FormScan, is_form
 from llmitm.engine.reply import Reply
+from llmitm.engine.upload import Upload
 from llmitm.errors import Cause, GatewayError
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,6 @@ logger = logging.getLogger(__name__)
 _WRITE_BUFFER = 65536
 _READ_BUFFER = 65536
 _LINGER_SECONDS = 2.0
-_MODEL_FIELD = re.compile(rb'name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]{1,200})\r\n')
 
 
 class GatewayConnection(RequestHandler):

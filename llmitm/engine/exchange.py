@@ -19,8 +19,9 @@ from llmitm.engine.failure import AttemptFailed
 from llmitm.engine.hedge import race
 from llmitm.engine.hooks import HookTable
 from llmitm.engine.keepalive import KeepAlive
-from llmitm.engine.outgoing import Upload, prepare
+from llmitm.engine.outgoing import prepare
 from llmitm.engine.resume import Resumption
+from llmitm.engine.upload import Upload
 from llmitm.errors import Cause, GatewayError
 from llmitm.policy import failover
 from llmitm.policy.failover import Deliver, Next, Retry, Stop
@@ -82,12 +83,7 @@ class Exchange:
 
     async def _attempt(self, target: Target) -> Ready:
         call, runtime = self._call, self._runtime
-        attempt = Attempt(
-            target,
-            len(call.attempts) + 1,
-            target.model_for(call.model or "*"),
-            replayable=self._upload is None,
-        )
+        attempt = Attempt(target, len(call.attempts) + 1, target.model_for(call.model or "*"))
         provider = runtime.gateway.providers[target.provider]
         body = self._resumption.body(target) if self._resumption else call.body(self._flow)
         translation = prepare(
@@ -98,9 +94,13 @@ class Exchange:
         call.attempts.append(attempt)
         terms = Terms(call, self._policy.timeouts, translation, self._policy.hold.bytes)
         try:
-            upload = self._upload.chunks if self._upload else attempt.body
-            return await begin(runtime.upstream, attempt, terms, upload)
+            body = self._upload.body(attempt) if self._upload else attempt.body
+            return await begin(runtime.upstream, attempt, terms, body)
         except AttemptFailed as failure:
+            if self._upload is not None and self._upload.fault is not None:
+                attempt.error = self._upload.fault.cause.value  # it says nothing of the target
+                await report(self._hooks, self._flow, attempt)
+                raise self._upload.fault from failure
             await self._failed(attempt, failure)
             raise
         except asyncio.CancelledError:

@@ -13,9 +13,9 @@ from mitmproxy import http
 from llmitm.call import call_of
 from llmitm.engine.delivery import Delivery, report
 from llmitm.engine.hooks import HookTable
-from llmitm.engine.outgoing import Upload
 from llmitm.engine.exchange import Exchange
 from llmitm.engine.reply import Reply
+from llmitm.engine.upload import Upload
 from llmitm.errors import Cause, GatewayError
 from llmitm.runtime import Runtime
 
@@ -76,8 +76,6 @@ class Lifecycle:
             upload = None
             if flow.response is None:
                 upload = await intake.read()
-                if upload is not None and upload.model:
-                    call_of(flow).model = upload.model
                 await self.hooks.decide("request", flow)
                 await _while_intercepted(flow)
             if flow.response is None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-
 import msgspec
 from mitmproxy import http
 
@@ -12,6 +9,7 @@ from llmitm.call import Attempt, Call
 from llmitm.config.schema import Provider
 from llmitm.dialects import openai, paths, translate
 from llmitm.dialects.translation import Translation
+from llmitm.engine import form
 from llmitm.engine.reply import HOP_BY_HOP
 
 _encode = msgspec.json.Encoder().encode
@@ -39,15 +37,6 @@ _KEPT_BACK = HOP_BY_HOP | {
     b"x-real-ip",
     b"x-request-id",
 }
-
-
-@dataclass(slots=True)
-class Upload:
-    """A request body that is passed on as it arrives. It can be sent once."""
-
-    chunks: AsyncIterator[bytes]
-    model: str | None = None
-    taken: bool = False
 
 
 def prepare(
@@ -85,7 +74,7 @@ def _same_dialect(
 ) -> bytes | None:
     """The client's bytes, unless the target's model has another name or usage must be asked for."""
     if body is None:
-        return flow.request.raw_content or None
+        return _form(flow, call, attempt) or None
     changes: dict[str, object] = {}
     resumed = body is not call.body(flow)
     if call.model is not None and attempt.model != call.model:
@@ -95,3 +84,11 @@ def _same_dialect(
         call.hide_usage = asked is not None
         changes.update(asked or {})
     return _encode({**body, **changes}) if changes or resumed else flow.request.raw_content
+
+
+def _form(flow: http.HTTPFlow, call: Call, attempt: Attempt) -> bytes | None:
+    """A body that is no JSON object: as it is, but for the model in a form."""
+    content, kind = flow.request.raw_content, flow.request.headers.get("content-type", "")
+    if content and call.model not in (None, attempt.model) and form.is_form(kind):
+        return form.renamed(content, kind, attempt.model)
+    return content

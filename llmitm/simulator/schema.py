@@ -37,7 +37,7 @@ def example(schema: Schema, key: int) -> Any:
     """A value of `schema`; the same one for the same `key`. Raises Refused for what is none."""
     try:
         return _Example(schema, Random(key)).value(schema, 0)
-    except (TypeError, ValueError, AttributeError, OverflowError) as wrong:
+    except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as wrong:
         raise Refused(invalid(f"The JSON schema is not valid: {wrong}.", "schema")) from wrong
 
 

@@ -32,7 +32,8 @@ class Line(NamedTuple):
 
     def framed(self) -> bytes:
         """The line with its checksum, as it stands in a file."""
-        return b"%s%08x %s\n" % (self.kind.encode(), zlib.crc32(self.payload), self.payload)
+        kind = self.kind.encode()
+        return b"%s%08x %s\n" % (kind, _checksum(kind, self.payload), self.payload)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,10 +192,14 @@ class MemorySegment:
 
 def _parse(row: bytes) -> Line | None:
     """The line of a file's row, or None where it is not what was written."""
-    payload = row[_HEAD:]
-    if row[1 : _HEAD - 1] != b"%08x" % zlib.crc32(payload):
+    kind, payload = row[:1], row[_HEAD:]
+    if row[1 : _HEAD - 1] != b"%08x" % _checksum(kind, payload):
         return None
-    return Line(row[:1].decode("latin-1"), payload)
+    return Line(kind.decode(), payload)
+
+
+def _checksum(kind: bytes, payload: bytes) -> int:
+    return zlib.crc32(payload, zlib.crc32(kind))
 
 
 def _measure(descriptor: int) -> tuple[int, int, bool]:

@@ -94,20 +94,25 @@ class Spool:
 
     def _store(self, lines: Sequence[Line]) -> int:
         """Put lines where they fit; returns how many found room."""
+        own = self._own
         try:
-            self._file().append(lines)
+            if isinstance(own, FileSegment) and own.length < self._segment_bytes:
+                own.append(lines)
+            else:
+                self._push(self._begin(lines))
         except OSError as error:
             return self._remember(lines, error)
         return len(lines)
 
-    def _file(self) -> FileSegment:
-        """The file to append to: a new one where the last is long enough, or is no file."""
-        own = self._own
-        if isinstance(own, FileSegment) and own.length < self._segment_bytes:
-            return own
-        new = FileSegment.create(self.directory)
-        self._push(new)
-        return new
+    def _begin(self, lines: Sequence[Line]) -> FileSegment:
+        """A new file that holds these lines. Raises OSError and leaves nothing behind."""
+        segment = FileSegment.create(self.directory)
+        try:
+            segment.append(lines)
+        except OSError:
+            segment.close()
+            raise
+        return segment
 
     def _remember(self, lines: Sequence[Line], error: OSError) -> int:
         """Keep in memory what the disk refused: the database may still take it."""

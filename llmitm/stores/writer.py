@@ -99,8 +99,10 @@ class Writer:
             if isinstance(entry, CallRecord):
                 return Line(_CALL, encode_call(entry))
             return Line(_CONTENT, encode_content(entry))
-        except (ValueError, TypeError, OverflowError) as error:
-            self._lose(1, f"{entry.request_id}: {error}")
+        except Exception:
+            # Whatever is wrong with it, one record must not cost its neighbours.
+            logger.exception("ledger: %s can't be recorded", entry.request_id)
+            self._lost += 1
             return None
 
     async def _ship(self) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from llmitm.config.problems import ConfigErrors, Problem, in_order, suggestion
+from llmitm.config.values import Text
 
 
 @pytest.mark.parametrize(
@@ -36,6 +37,7 @@ def test_orders_by_file_and_line() -> None:
         ("base_ur", ["api", "base_url"], "did you mean base_url?"),
         ("x", ["api", "base_url"], "known keys: api, base_url"),
         ("x", [], "no keys are defined"),
+        ("x", [Text.of("secret", "${NAME}")], "known keys: ${NAME}"),
         ("x", [f"name{n}" for n in range(13)], f"{', '.join(f'name{n}' for n in range(12))}, …"),
     ],
 )

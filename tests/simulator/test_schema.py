@@ -4,7 +4,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmitm.simulator.schema import example
@@ -47,6 +47,7 @@ SCHEMAS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=str)
+@settings(deadline=None)
 @given(key=st.integers(0, 2**64 - 1))
 def test_example_satisfies_its_schema(schema: dict[str, Any], key: int) -> None:
     """The value is valid, and the same key gives the same one."""

@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmitm.simulator.refusals import Refused
@@ -130,6 +130,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.fixed_dictionaries({"role": st.text()}, optional={"content": json_values})))
 def test_odd_messages_are_refused_or_read(messages: list[Any]) -> None:
     """Whatever stands in a message, it is read or refused."""

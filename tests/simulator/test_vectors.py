@@ -4,7 +4,7 @@ import struct
 from base64 import b64decode
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llmitm.simulator import Settings
@@ -14,6 +14,7 @@ from llmitm.simulator.refusals import Refused
 from llmitm.simulator.vectors import as_base64, dimensions, vector
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(1, 32))
 def test_unit_vectors(text: str, size: int) -> None:
     """Of length 1, the same for the same text, and the same in base64 up to 32 bits."""

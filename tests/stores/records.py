@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from collections.abc import Callable
@@ -44,6 +45,13 @@ def make(**changes: Any) -> CallRecord:
         "client": "192.0.2.7",
     }
     return CallRecord(**fields | changes)
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until a condition holds, and let the event loop run."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
 
 
 def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
