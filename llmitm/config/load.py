@@ -131,11 +131,12 @@ def _policies(
     documents: dict[str, Document], entries: Mapping[str, Any] | None, now: datetime | None
 ) -> Policies | None:
     """The snapshot of the documents, or None where any document has a problem."""
-    records = {name: validate(model, documents[name]) for name, model in POLICY_FILES.items()}
+    own = {name: documents[name] for name in POLICY_FILES}
+    records = {name: validate(model, own[name]) for name, model in POLICY_FILES.items()}
     check_policies(documents, entries, now or datetime.now(UTC))
     if any(document.problems for document in documents.values()):
         return None
-    return assemble(PolicyFiles(**cast(Any, records)), _files(documents))
+    return assemble(PolicyFiles(**cast(Any, records)), _files(own))
 
 
 def _entries(gateway: Document) -> Mapping[str, Any] | None:

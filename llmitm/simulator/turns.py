@@ -96,7 +96,7 @@ def _block(block: Any) -> str:
             return text
         case {"type": "tool_use", "name": name}:
             return _call(name, block.get("input"))
-        case {"type": kind} if kind in _PICTURES:
+        case {"type": str(kind)} if kind in _PICTURES:
             return _picture(_picture_data(block))
         case {"type": kind}:
             return f"[{kind} {_name(_canonical(block))}]"

@@ -96,6 +96,15 @@ def test_policies_load_alone(good: Configuration) -> None:
     }
 
 
+def test_files_are_known(good: Configuration) -> None:
+    """The configuration knows what it was read from, and the policies what they were."""
+    good.write("openai.txt", "sk-1\n")
+    good.edit("gateway.yaml", '"${OPENAI_API_KEY}"', "file:openai.txt")
+    loaded = good.load()
+    others = {path.name for path in set(loaded.files) - set(loaded.policies.files)}
+    assert others == {"gateway.yaml", "openai.txt"}
+
+
 def test_policies_alone_find_problems(good: Configuration) -> None:
     """A bad edit raises every problem, and names the files that may mend it."""
     gateway = good.load().gateway

@@ -56,7 +56,9 @@ async def test_spend(ledger: Ledger, reader: Reader) -> None:
     """What a key, a user, a team or everybody spent since a moment, to the second."""
     spent = [("dev", "ava", "red", 1), ("dev", "bo", "red", 2), ("ops", "bo", "blue", 4)]
     for day, (key, user, team, usd) in enumerate(spent):
-        ledger.append(make(ts=NOON + day * DAY, key=key, user=user, team=team, cost_usd=usd))
+        ledger.append(
+            make(ts=NOON + day * DAY, key=key, user=user, team=team, cost_usd=Decimal(usd))
+        )
     ledger.append(make(cost_usd=None))
     assert ledger.flush()
     assert [

@@ -12,9 +12,8 @@ from llmitm.stores.row import QUARTER, ContentRecord, encode_call, encode_conten
 from llmitm.stores.tables import CALLS, CONTENT
 from tests.stores.records import make
 
-hostile = st.text(st.characters(exclude_categories=[])) | st.text(
-    "\0\ud800\\u0x\n\"'", max_size=300
-)
+any_text = st.text(st.characters(exclude_categories=[]))
+hostile = any_text | st.text("\0\ud800\\u0x\n\"'", max_size=300)
 
 
 @given(hostile, st.integers(-(1 << 80), 1 << 80))
