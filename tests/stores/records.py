@@ -50,7 +50,7 @@ def make(**changes: Any) -> CallRecord:
 async def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Wait until a condition holds, and let the event loop run."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 -- nothing tells of a file or a state
             await asyncio.sleep(0.001)
 
 

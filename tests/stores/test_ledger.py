@@ -122,7 +122,11 @@ async def test_close_flushes(url: str, spool: Path) -> None:
     ledger.append(make())
     assert ledger.dropped == 1
     assert await held(url) == {call.request_id for call in calls}
-    assert os.listdir(spool) == []
+    assert files(spool) == []
+
+
+def files(directory: Path) -> list[Path]:
+    return list(directory.iterdir())
 
 
 async def test_memory(opened: Open, tmp_path: Path) -> None:
