@@ -52,9 +52,7 @@ class Access:
                 )
             call.model = model
         elif paths.has_model(call.operation):
-            raise GatewayError(
-                Cause.INVALID_REQUEST, "The request names no model.", param="model"
-            )
+            raise GatewayError(Cause.INVALID_REQUEST, "The request names no model.", param="model")
         default = call.dialect == "ollama" and call.operation in ("chat", "generate")
         call.stream = body.get("stream", default) is True
 
@@ -72,7 +70,6 @@ def capped(body: dict[str, Any], params: Any) -> dict[str, Any]:
         elif rule.min is not None and isinstance(value, int | float) and value < rule.min:
             changes[name] = rule.min
     return changes
-
 
 
 addons = [Access()]

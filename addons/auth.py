@@ -21,7 +21,7 @@ OPEN_OPERATIONS = frozenset({"root"})
 def presented(headers: http.Headers) -> str | None:
     """The key that a client presents, from the first header that has one."""
     for name in KEY_HEADERS:
-        value = headers.get(name)
+        value: str | None = headers.get(name)
         if value:
             scheme, _, token = value.partition(" ")
             return token.strip() if scheme.lower() == "bearer" and token else value.strip()
@@ -41,7 +41,7 @@ class Auth:
         call.principal = self.principal(secret, call.operation)
 
     def principal(self, secret: str | None, operation: str) -> Principal:
-        """The principal for a presented key. Raises GatewayError for none, a wrong or expired one."""
+        """The principal for a presented key. Raises GatewayError where there is none."""
         live = runtime()
         if secret is not None:
             key = live.policies.by_digest.get(hashlib.sha256(secret.encode()).hexdigest())

@@ -26,9 +26,9 @@ class Metrics:
         labels = (call_of(flow).operation, attempt.target.provider, attempt.model)
         table = runtime().metrics
         duration = (attempt.ended or attempt.started) - attempt.started
-        table["gen_ai_client_inference_duration_seconds"].at(
-            *labels, attempt.error or ""
-        ).observe(duration)
+        table["gen_ai_client_inference_duration_seconds"].at(*labels, attempt.error or "").observe(
+            duration
+        )
         if attempt.first_token is not None:
             table["gen_ai_client_inference_time_to_first_chunk_seconds"].at(*labels).observe(
                 attempt.first_token - attempt.started
@@ -78,9 +78,7 @@ def _tokens(table: Table, record: CallRecord, target: str) -> None:
         table["llmitm_time_to_first_token_seconds"].at(target).observe(record.ttft_ms / 1000)
         seconds = (record.duration_ms - record.ttft_ms) / 1000
         if seconds > 0 and record.completion_tokens:
-            table["llmitm_tokens_per_second"].at(target).observe(
-                record.completion_tokens / seconds
-            )
+            table["llmitm_tokens_per_second"].at(target).observe(record.completion_tokens / seconds)
 
 
 addons = [Metrics()]

@@ -10,7 +10,9 @@ from llmitm import dialects, tokens
 from llmitm.call import Attempt, Call, Usage, call_of
 
 # Operations that a model answers with tokens; files, models and the like use none.
-COUNTED = frozenset({"chat", "completions", "messages", "responses", "generate", "embeddings", "embed"})
+COUNTED = frozenset(
+    {"chat", "completions", "messages", "responses", "generate", "embeddings", "embed"}
+)
 
 
 class TokenCount:
@@ -40,7 +42,7 @@ class TokenCount:
         """Tokens of the call's prompt, counted once."""
         if call.prompt_estimate is None:
             body = call.body(flow) or {}
-            texts = dialects.prompt_text(call.dialect, call.operation, body)
+            texts = list(dialects.prompt_text(call.dialect, call.operation, body))
             messages = body.get("messages")
             call.prompt_estimate = await tokens.prompt_tokens_async(
                 texts, len(messages) if isinstance(messages, list) else 1, call.model or ""

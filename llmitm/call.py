@@ -68,7 +68,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who calls: the virtual key and what it belongs to. `key` is the key's id, never its secret."""
+    """Who calls: the virtual key and what it belongs to. `key` is its id, never its secret."""
 
     key: str
     user: str | None = None

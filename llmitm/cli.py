@@ -65,9 +65,9 @@ def check(config: Path | None) -> None:
     Example:
       llmitm check -c config/gateway.yaml
     """
-    from llmitm.config.report import check_report
+    from llmitm.config.report import check_tables
 
-    console.print(check_report(read_config(config)))
+    console.print(check_tables(read_config(config)))
 
 
 @main.command()

@@ -20,6 +20,7 @@ from llmitm.master import GatewayMaster, StartupError, run_until_signalled
 
 KEY = "sk-demo"
 MODEL = "gpt-4o-mini"
+QUESTION = '{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
 _GATEWAY = """\
 listen: {{gateway: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", inspector: null}}
@@ -87,7 +88,7 @@ async def run(port: int, admin: int, *, serve: bool, console: Console) -> None:
         console.print(calls_table(seen.records))
         console.print(what_next(url, master, Path(folder)))
         if not serve:
-            master.shutdown()
+            master.should_exit.set()
         await serving
 
 
@@ -145,7 +146,7 @@ Point your SDK at it:  OpenAI(base_url="{url}/v1", api_key="{KEY}")
                        Anthropic(base_url="{url}", api_key="{KEY}")
                        ollama.Client("{url}", headers={{"Authorization": "Bearer {KEY}"}})
 Or by hand:            curl -N {url}/v1/chat/completions -H "Authorization: Bearer {KEY}" \\
-                         -d '{{"model":"{MODEL}","stream":true,"messages":[{{"role":"user","content":"hi"}}]}}'
+                         -d '{QUESTION}'
 Metrics:               {admin}/metrics
 Targets and circuits:  {admin}/admin/targets
 Policies to edit live: {folder}/policies

@@ -116,7 +116,9 @@ class GatewayError(Exception):
         return shape.status
 
 
-def error_object(error: GatewayError, dialect: str, request_id: str | None = None) -> dict[str, Any]:
+def error_object(
+    error: GatewayError, dialect: str, request_id: str | None = None
+) -> dict[str, Any]:
     """The error as the dialect's JSON object, the same for a reply's body and an in-band event."""
     shape = SHAPES[error.cause]
     if dialect == "anthropic":

@@ -22,8 +22,8 @@ from llmitm.config.reload import PolicyWatcher
 from llmitm.config.schema import Policies
 from llmitm.engine import mode
 from llmitm.engine.edge import Edge
-from llmitm.engine.lifecycle import Lifecycle
 from llmitm.engine.hooks import HookTable
+from llmitm.engine.lifecycle import Lifecycle
 from llmitm.engine.upstream import Upstream
 from llmitm.metrics import Metrics
 from llmitm.pipeline import load_addons
@@ -85,8 +85,10 @@ class GatewayMaster(Master):
         return host, port
 
     async def run(self) -> None:
-        """Serve until `shutdown`. mitmproxy's own `run` would install an eager task factory that
-        uvloop can't run with."""
+        """Serve until `shutdown`.
+
+        mitmproxy's own `run` would install an eager task factory that uvloop can't run with.
+        """
         with asyncio_utils.install_exception_handler(self._asyncio_exception_handler):
             try:
                 await self.start()

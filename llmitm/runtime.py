@@ -40,4 +40,4 @@ class Runtime:
 
 def runtime() -> Runtime:
     """The runtime of the gateway that is running the calling addon."""
-    return cast(Runtime, ctx.master.runtime)
+    return cast("Runtime", getattr(ctx.master, "runtime"))  # noqa: B009 mitmproxy types a plain Master

@@ -96,7 +96,7 @@ class Targets:
         return url
 
     def plan(self, route: Route, call: Call) -> tuple[Target, ...]:
-        """The targets to ask, best first. Those that can't be asked are left out, unless all are."""
+        """The targets to ask, best first, without those that can't be asked, unless all can't."""
         now = time.monotonic()
         sticky = None
         if route.sticky and call.principal:
@@ -153,7 +153,7 @@ class Targets:
         guard.breaker.reset()
 
     def drain(self, name: str, on: bool) -> None:
-        """Send a target no new calls, or send it calls again. Raises KeyError for an unknown one."""
+        """Send a target no new calls, or calls again. Raises KeyError for an unknown one."""
         self._guards[name].draining = on
 
     def snapshots(self) -> Iterator[tuple[str, Guard, Snapshot]]:

@@ -23,9 +23,7 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
         }
         ready = master.ready.is_set() and not master.draining
         status = "ready" if ready else "draining" if master.draining else "starting"
-        return web.json_response(
-            {"status": status, "detail": detail}, status=200 if ready else 503
-        )
+        return web.json_response({"status": status, "detail": detail}, status=200 if ready else 503)
 
     async def metrics(request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("accept", ""))

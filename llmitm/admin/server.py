@@ -51,7 +51,7 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     """Let in who has the admin token; without one configured, who comes over loopback."""
     if request.path not in OPEN_PATHS and not allowed(request, request.app[MASTER].loaded.gateway):
         return web.json_response(
-            {"error": "Send the admin token: Authorization: Bearer TOKEN (admin_token in gateway.yaml)."},
+            {"error": "Send admin_token of gateway.yaml: Authorization: Bearer TOKEN."},
             status=401,
         )
     return await handler(request)

@@ -58,7 +58,7 @@ def ask(gateway: Gateway, path: str, body: Any = None) -> Any:
     """Ask the admin API of the gateway of this configuration. Raises ClickException."""
     address = gateway.listen.admin
     host = "127.0.0.1" if address.host in ("0.0.0.0", "::") else address.host
-    request = urllib.request.Request(  # noqa: S310 the scheme is fixed
+    request = urllib.request.Request(
         f"http://{host}:{address.port}{path}",
         data=None if body is None else json.dumps(body).encode(),
         headers={"content-type": "application/json"},

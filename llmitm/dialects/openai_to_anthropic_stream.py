@@ -53,7 +53,7 @@ class ChatStream(SseTranslation):
     def _start(self, payload: Json) -> bytes:
         message = sub(payload, "message")
         self._id = completion_id(text(message, "id"))
-        self._usage.update(sub(message, "usage"))
+        self._count(sub(message, "usage"))
         return self._chunk({"role": "assistant", "content": ""})
 
     def _block_start(self, payload: Json) -> bytes:
@@ -106,12 +106,20 @@ class ChatStream(SseTranslation):
         return self._chunk({"thinking_blocks": [{"index": position, **block}]})
 
     def _message_delta(self, payload: Json) -> bytes:
-        counts = sub(payload, "usage").items()
-        self._usage.update({key: value for key, value in counts if value is not None})
+        self._count(sub(payload, "usage"))
         delta = sub(payload, "delta")
         self._stop_reason = text(delta, "stop_reason") or self._stop_reason
         refusal = text(sub(delta, "stop_details"), "explanation")
         return self._chunk({"refusal": refusal}) if refusal else b""
+
+    def _count(self, usage: Json) -> None:
+        """Counts are cumulative; some providers repeat one as zero or null at the end."""
+        for name, value in usage.items():
+            before = self._usage.get(name)
+            if isinstance(value, int) and isinstance(before, int):
+                self._usage[name] = max(value, before)
+            elif value is not None:
+                self._usage[name] = value
 
     def _stop(self, _payload: Json) -> bytes:
         self.done = True

@@ -81,9 +81,7 @@ class Delivery:
         await self._hooks.decide("response", self._flow)
         self.call.status = response.status_code
         await self._settle(self._flow)
-        await self.reply.whole(
-            response.status_code, self._headers(), response.raw_content or b""
-        )
+        await self.reply.whole(response.status_code, self._headers(), response.raw_content or b"")
 
     async def provider_refusal(self, failure: AttemptFailed) -> None:
         """Pass on a provider's own 4xx: it is about the client's request."""
@@ -169,7 +167,7 @@ class Delivery:
             self.reply.abort()
 
     def _through(self, data: bytes) -> bytes:
-        """What an addon's stream callable makes of a chunk. It may not raise: a fault ends the call."""
+        """What an addon's stream callable makes of a chunk; a fault in it ends the call."""
         stream = self._flow.response.stream if self._flow.response else True
         if not callable(stream):
             return data

@@ -1,40 +1,37 @@
 """The gateway listener: HTTP/1.1 in, a flow and its call out, and the reply on the wire.
 
 aiohttp parses (llhttp, strict) and keeps connections alive and pipelined; replies are written by
-`Reply`. Nothing but this file and `upstream.py` knows the HTTP library.
+`Reply`. Nothing but this file, `upstream.py` and `websocket.py` knows the HTTP library.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import ssl
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
-from aiohttp.http_exceptions import LineTooLong
-from aiohttp.web_protocol import RequestHandler, RequestPayloadError
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import RequestHandler, RequestPayloadError, _ErrInfo
 from mitmproxy import connection, http
 
-from llmitm.call import Call, attach
 from llmitm.config.schema import Http
-from llmitm.dialects import paths
-from llmitm.engine.body import decode, too_large
+from llmitm.engine.flows import make_client, make_flow
+from llmitm.engine.intake import Intake
 from llmitm.engine.lifecycle import Lifecycle
-from llmitm.engine.form import FormScan, is_form
 from llmitm.engine.reply import Reply
-from llmitm.engine.upload import Upload
+from llmitm.engine.websocket import tunnel
 from llmitm.errors import Cause, GatewayError
-
-logger = logging.getLogger(__name__)
 
 _WRITE_BUFFER = 65536
 _READ_BUFFER = 65536
+_MAX_TARGET = 16384
 _LINGER_SECONDS = 2.0
+_CLOSE_SECONDS = 2.0
+_ALLOW = {"allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
 
 
 class GatewayConnection(RequestHandler):
@@ -44,6 +41,10 @@ class GatewayConnection(RequestHandler):
         super().__init__(server, **settings)
         self.edge = edge
         self.client: connection.Client | None = None
+        self.payload: Any = EMPTY_PAYLOAD  # of the request that is being answered
+        self._arriving: Any = EMPTY_PAYLOAD  # of the newest request
+        self._head_size = 0
+        self._head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -51,6 +52,64 @@ class GatewayConnection(RequestHandler):
             transport.set_write_buffer_limits(high=_WRITE_BUFFER)
         if len(self.edge.server.connections) > self.edge.http.max_connections:
             self.force_close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._head_ended()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what arrived, and bound what the parser doesn't: the head, in size and time."""
+        in_body = not self._arriving.is_eof()
+        count = self._request_count
+        super().data_received(data)
+        if self._request_count != count:
+            self._head_ended()
+            self._arrived(in_body)
+        elif data and not in_body and not self._upgraded:
+            self._part_of_head(len(data))
+
+    def _arrived(self, in_body: bool) -> None:
+        message, payload = self._messages[-1]
+        if in_body and isinstance(message, _ErrInfo) and not self._arriving.is_eof():
+            # The body itself is broken: whoever reads it must hear of it, not the next request.
+            self._messages.pop()
+            self._arriving.set_exception(RequestPayloadError(message.message))
+        else:
+            self._arriving = payload
+
+    def _part_of_head(self, size: int) -> None:
+        self._head_size += size
+        if self._head_size > self.edge.http.max_header:
+            self._refuse(LineTooLong("the head", self.edge.http.max_header))
+        elif self._head_timer is None and not self._close and not self._force_close:
+            self._head_timer = self._loop.call_later(
+                self.edge.http.header_timeout, self._refuse, TimeoutError()
+            )
+
+    def _head_ended(self) -> None:
+        self._head_size = 0
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _refuse(self, fault: BaseException) -> None:
+        """Answer a head that will not be read to its end, and close."""
+        self._head_ended()
+        if self.transport is None:
+            return
+        self.transport.pause_reading()
+        self._messages.append((_ErrInfo(400, fault, str(fault)), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may follow: this one was read to its end, and we stay."""
+        return bool(self.payload.is_eof()) and not self.edge.draining
+
+    @property
+    def busy(self) -> bool:
+        return self._request_in_progress or bool(self._messages)
 
     def send(self, data: bytes) -> None:
         if self.transport is None:
@@ -67,6 +126,10 @@ class GatewayConnection(RequestHandler):
         if self.transport is not None:
             self.transport.abort()
 
+    def dont_linger(self) -> None:
+        """Close after the reply at once: no more of the request is coming."""
+        self._lingering_time = 0.0
+
     def _make_error_handler(self, err_info: Any) -> Callable[[Any], Awaitable[Any]]:
         async def answer(request: Incoming) -> Any:
             request.broken = err_info.exc
@@ -76,9 +139,9 @@ class GatewayConnection(RequestHandler):
 
 
 class Incoming:
-    """A parsed request head, its body stream and its connection; what aiohttp calls a request."""
+    """A parsed request head, its body and its connection; what aiohttp calls a request."""
 
-    __slots__ = ("_task", "broken", "connection", "headers", "message", "payload", "remote")
+    __slots__ = ("_task", "_waits", "broken", "connection", "headers", "message", "payload")
 
     def __init__(
         self, message: RawRequestMessage, payload: Any, conn: GatewayConnection, task: Any
@@ -87,9 +150,35 @@ class Incoming:
         self.payload = payload
         self.connection = conn
         self.headers = message.headers
-        self.remote = conn.peername
         self.broken: BaseException | None = None
+        expects = message.headers.get("expect", "").lower() == "100-continue"
+        self._waits = expects and message.version >= (1, 1)
         self._task = task
+
+    def at_hand(self) -> bytes | None:
+        if self.broken is not None:
+            raise _malformed(self.broken)
+        if not self.payload.is_eof():
+            return None
+        try:
+            return bytes(self.payload.read_nowait()) if self.payload.total_bytes else b""
+        except RequestPayloadError as fault:
+            raise _malformed(fault) from fault
+
+    async def part(self) -> bytes:
+        try:
+            return bytes(await self.payload.readany())
+        except RequestPayloadError as fault:
+            raise _malformed(fault) from fault
+
+    def go_on(self) -> None:
+        if self._waits:
+            self._waits = False
+            self.connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def answered(self) -> None:
+        if self._waits:
+            self.connection.dont_linger()  # the client was not told to send its body
 
     def _cancel(self, fault: BaseException) -> None:
         self.payload.set_exception(fault)
@@ -134,10 +223,12 @@ class Edge:
         self.lifecycle = lifecycle
         self.http = http_limits
         self.draining = False
+        self._handling = 0
+        self._quiet = asyncio.Event()
         self.server: web.Server = _Server(
             self,
             keepalive_timeout=http_limits.idle_timeout,
-            max_line_size=16384,
+            max_line_size=_MAX_TARGET,
             max_field_size=http_limits.max_header,
             lingering_time=_LINGER_SECONDS,
             read_bufsize=_READ_BUFFER,
@@ -156,186 +247,72 @@ class Edge:
     async def drain(self, timeout: float) -> None:
         """Let running calls end for up to `timeout` seconds, then break them off."""
         self.draining = True
-        self.server.pre_shutdown()
-        await self.server.shutdown(timeout)
+        for conn in self.server.connections:
+            if isinstance(conn, GatewayConnection) and not conn.busy:
+                conn.close()
+        if self._handling:
+            try:
+                async with asyncio.timeout(timeout):
+                    await self._quiet.wait()
+            except TimeoutError:
+                pass
+        await self.server.shutdown(_CLOSE_SECONDS)
 
     def incoming(
         self, message: RawRequestMessage, payload: Any, conn: Any, writer: Any, task: Any
     ) -> Any:
+        conn.payload = payload
         if message.upgrade and message.headers.get("upgrade", "").lower() == "websocket":
-            request = web.BaseRequest(
-                message, payload, conn, writer, task, asyncio.get_running_loop()
-            )
-            return request
+            loop = asyncio.get_running_loop()
+            return web.BaseRequest(message, payload, conn, writer, task, loop)
         return Incoming(message, payload, conn, task)
 
     async def handle(self, request: Any) -> Any:
-        if isinstance(request, web.BaseRequest):
-            return await self._upgrade(request)
+        self._handling += 1
+        try:
+            if isinstance(request, web.BaseRequest):
+                flow = self._flow(request.protocol, request._message)
+                return await tunnel(self.lifecycle, flow, request)
+            return await self._answer(request)
+        finally:
+            self._handling -= 1
+            if self.draining and not self._handling:
+                self._quiet.set()
+
+    async def _answer(self, request: Incoming) -> _Sent:
         message = request.message
         reply = Reply(
             request.connection,
             chunked_ok=message.version >= (1, 1),
             head_only=message.method == "HEAD",
-            keep_alive=not (message.should_close or self.draining or request.broken),
+            keep_alive=not (message.should_close or request.broken),
         )
-        flow = make_flow(request.connection, message)
-        intake = _Intake(self.http, request, flow)
+        flow = self._flow(request.connection, message)
+        if message.method == "OPTIONS" and not request.broken:
+            # It asks what may be done, with no key; without CORS headers no browser goes on.
+            flow.response = http.Response.make(204, b"", _ALLOW)
         refusal = None
         if self.draining:
             refusal = GatewayError(
                 Cause.SHUTTING_DOWN, "The gateway is shutting down; try again.", retry_after=1
             )
-        await self.lifecycle.run(flow, reply, intake, refusal)
+        elif message.method == "CONNECT":
+            refusal = GatewayError(Cause.INVALID_REQUEST, "This is no proxy for CONNECT.")
+        await self.lifecycle.run(flow, reply, Intake(self.http, request, flow), refusal)
+        request.answered()
         return _Sent(reply.keep_alive)
 
-    async def _upgrade(self, request: web.BaseRequest) -> web.StreamResponse:
-        from llmitm.engine.websocket import tunnel
-
-        conn = request.protocol
-        flow = make_flow(conn, request._message)
-        return await tunnel(self.lifecycle, flow, request)
-
-
-def make_flow(conn: Any, message: RawRequestMessage) -> http.HTTPFlow:
-    """A real flow for a parsed request head, with its call attached. The body is still out."""
-    client = conn.client
-    if client is None:
-        client = conn.client = _client(conn)
-    now = time.time()
-    path = message.path
-    host, port = client.sockname[0], client.sockname[1]
-    request = http.Request(
-        host=host,
-        port=port,
-        method=message.method.encode(),
-        scheme=b"https" if client.tls else b"http",
-        authority=b"",
-        path=path.encode("utf-8", "surrogateescape"),
-        http_version=b"HTTP/1.1",
-        headers=http.Headers(message.raw_headers),
-        content=b"",
-        trailers=None,
-        timestamp_start=now,
-        timestamp_end=now,
-    )
-    flow = http.HTTPFlow(client, connection.Server(address=None), live=True)
-    flow.request = request
-    bare = paths.strip_prefix(path.partition("?")[0])
-    dialect, operation = paths.recognise(message.method, bare, message.headers)
-    call = Call(
-        request_id=f"req_{os.urandom(12).hex()}",
-        dialect=dialect,
-        operation=operation,
-        path=bare,
-        client=str(client.peername[0]),
-        ts=now,
-    )
-    attach(flow, call)
-    return flow
-
-
-def _client(conn: Any) -> connection.Client:
-    return connection.Client(
-        peername=_address(conn.peername),
-        sockname=_address(conn.sockname),
-        state=connection.ConnectionState.OPEN,
-        tls=conn.ssl_context is not None,
-    )
-
-
-def _address(name: Any) -> tuple[str, int]:
-    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else (str(name or ""), 0)
-
-
-class _Intake:
-    """Reads a request's body when it is asked for: after the headers were let in."""
-
-    def __init__(self, limits: Http, request: Incoming, flow: http.HTTPFlow) -> None:
-        self._limits = limits
-        self._request = request
-        self._flow = flow
-
-    async def read(self) -> Upload | None:
-        """Put the body on the flow. A long body that isn't JSON comes back as a stream instead.
-
-        Raises GatewayError for a body that is broken, too long or too slow.
-        """
-        request = self._request
-        if request.broken is not None:
-            raise _malformed(request.broken)
-        payload = request.payload
-        if payload.is_eof():
-            body = payload.read_nowait() if payload.total_bytes else b""
-            if len(body) > self._limits.max_body:
-                raise too_large(self._limits.max_body)
-            return self._keep(body)
-        length = request.headers.get("content-length")
-        streams = not self._wants_json()
-        if not streams and length is not None and int(length) > self._limits.max_body:
-            raise too_large(self._limits.max_body)
-        if request.headers.get("expect", "").lower() == "100-continue":
-            request.connection.send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        bound = self._limits.buffer_body if streams else self._limits.max_body
-        parts: list[bytes] = []
-        size = 0
-        while part := await self._next():
-            parts.append(part)
-            size += len(part)
-            if size > bound:
-                if streams:
-                    return self._stream(b"".join(parts))
-                raise too_large(bound)
-        return self._keep(b"".join(parts))
-
-    def _wants_json(self) -> bool:
-        kind = self._request.headers.get("content-type", "")
-        return "json" in kind or (not kind.startswith("multipart/") and kind != "application/octet-stream")
-
-    async def _next(self) -> bytes:
-        payload = self._request.payload
-        try:
-            async with asyncio.timeout(self._limits.body_timeout):
-                part = await payload.readany()
-        except TimeoutError:
-            raise GatewayError(
-                Cause.TIMEOUT_CLIENT,
-                f"No part of the request body arrived for {self._limits.body_timeout:g} seconds.",
-            ) from None
-        except RequestPayloadError as fault:
-            raise _malformed(fault) from fault
-        return bytes(part)
-
-    def _keep(self, body: bytes) -> None:
-        headers = self._flow.request.headers
-        encodings = headers.get("content-encoding")
-        if encodings and body and self._wants_json():
-            body = decode(body, encodings, self._limits.max_body)
-            del headers["content-encoding"]
-        self._flow.request.raw_content = body
-        self._flow.request.timestamp_end = time.time()
-        return None
-
-    def _stream(self, head: bytes) -> Upload:
-        self._flow.request.raw_content = None
-        self._flow.request.stream = True
-
-        async def rest() -> AsyncIterator[bytes]:
-            yield head
-            while part := await self._next():
-                yield part
-
-        return Upload(rest(), form_model(head))
-
-
-def form_model(head: bytes) -> str | None:
-    """The `model` field of a multipart form (RFC 7578), where it comes early enough to be seen."""
-    found = _MODEL_FIELD.search(head)
-    return found.group(1).decode("utf-8", "replace") if found else None
+    def _flow(self, conn: Any, message: RawRequestMessage) -> http.HTTPFlow:
+        if conn.client is None:
+            conn.client = make_client(conn)
+        return make_flow(conn.client, message)
 
 
 def _malformed(fault: BaseException) -> GatewayError:
-    if isinstance(fault, LineTooLong):
+    if isinstance(fault, TimeoutError):
+        return GatewayError(Cause.TIMEOUT_CLIENT, "The head of the request came too slowly.")
+    too_many = isinstance(fault, BadHttpMessage) and fault.message.startswith("Too many headers")
+    if isinstance(fault, LineTooLong) or too_many:
         return GatewayError(
             Cause.HEADERS_TOO_LARGE,
             "The request's head is larger than this gateway accepts (http.max_header).",

@@ -71,9 +71,7 @@ def refused_in_stream(
     return AttemptFailed(outcome, message)
 
 
-def _for_client(
-    attempt: Attempt, status: int, body: bytes, parsed: object, terms: Terms
-) -> bytes:
+def _for_client(attempt: Attempt, status: int, body: bytes, parsed: object, terms: Terms) -> bytes:
     """A provider's error body as the client gets it: in its dialect, without our credential."""
     call = terms.call
     if terms.translation is not None:

@@ -12,8 +12,8 @@ from mitmproxy import http
 
 from llmitm.call import call_of
 from llmitm.engine.delivery import Delivery, report
-from llmitm.engine.hooks import HookTable
 from llmitm.engine.exchange import Exchange
+from llmitm.engine.hooks import HookTable
 from llmitm.engine.reply import Reply
 from llmitm.engine.upload import Upload
 from llmitm.errors import Cause, GatewayError

@@ -40,7 +40,11 @@ _KEPT_BACK = HOP_BY_HOP | {
 
 
 def prepare(
-    flow: http.HTTPFlow, call: Call, attempt: Attempt, provider: Provider, base_url: str,
+    flow: http.HTTPFlow,
+    call: Call,
+    attempt: Attempt,
+    provider: Provider,
+    base_url: str,
     body: dict[str, object] | None = None,
 ) -> Translation | None:
     """Fill in the attempt's request. Raises GatewayError where the dialects don't meet."""

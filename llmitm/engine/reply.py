@@ -40,6 +40,9 @@ class Connection(Protocol):
 
     def abort(self) -> None: ...
 
+    @property
+    def reusable(self) -> bool: ...
+
 
 class Reply:
     """One reply. `whole` sends it at once; `start`, `write`, `end` stream it.
@@ -127,6 +130,7 @@ class Reply:
         self._connection.abort()
 
     def _head(self, status: int, headers: Iterable[Header]) -> list[bytes]:
+        self.keep_alive = self.keep_alive and self._connection.reusable
         head = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
         for name, value in headers:
             lowered = name.lower()

@@ -92,7 +92,7 @@ def malformed(reply: Reply, fault: Fault) -> Reply:
     if reply.steps is None:
         return garbage(reply, fault)
     broken = _MALFORMED[reply.dialect]
-    steps = _inserted(reply.steps, fault.whole("after"), lambda sent: [(Mark.TOKEN, broken)])
+    steps = _inserted(reply.steps, fault.whole("after"), lambda sent: [(Mark.START, broken)])
     return replace(reply, steps=steps)
 
 
@@ -188,7 +188,7 @@ def _half(steps: Iterable[Step], after: int) -> Iterator[Step]:
         if _is(step, (Mark.TOKEN,)):
             tokens += 1
         if tokens > after or _is(step, (Mark.FINISH, Mark.END)):
-            yield from ((Mark.TOKEN, event[: len(event) // 2]) for event in _bytes([step]))
+            yield from ((Mark.START, event[: len(event) // 2]) for event in _bytes([step]))
             return
         yield step
 

@@ -12,6 +12,7 @@ from llmitm.simulator.record import Record
 from llmitm.simulator.refusals import BROKEN_JSON, WRONG_KEY, Refused, invalid
 from llmitm.simulator.uploads import read_form
 
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _decode = msgspec.json.Decoder().decode
 
 
@@ -20,6 +21,8 @@ async def read_body(request: web.BaseRequest, record: Record, keep: int) -> dict
 
     At most `keep` bytes of it are noted. Raises Refused where the body is broken.
     """
+    if request.headers.get("expect", "").lower() == "100-continue" and request.transport:
+        request.transport.write(_CONTINUE)
     if request.content_type == "multipart/form-data":
         return await _form(request, record)
     raw = await request.content.read()

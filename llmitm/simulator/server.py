@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -164,10 +165,20 @@ class Simulator:
         return replace(reply, before=(Pause(latency), *reply.before)) if latency else reply
 
 
-async def serve(host: str = "127.0.0.1", port: int = 0, settings: Settings | None = None) -> None:
-    """Runs a simulator until it is cancelled. Raises OSError where it cannot listen."""
+async def serve(
+    host: str = "127.0.0.1",
+    port: int = 0,
+    settings: Settings | None = None,
+    ready: Callable[[str], object] | None = None,
+) -> None:
+    """Runs a simulator until it is cancelled. Raises OSError where it cannot listen.
+
+    `ready` is called with the base URL once it listens.
+    """
     simulator = Simulator(settings)
-    await simulator.start(host, port)
+    url = await simulator.start(host, port)
+    if ready is not None:
+        ready(url)
     try:
         await asyncio.get_running_loop().create_future()
     finally:

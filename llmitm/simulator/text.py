@@ -46,7 +46,7 @@ def digest(seed: int, turns: Iterable[Turn], choice: int = 0) -> int:
     return int.from_bytes(state.digest())
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)
 def prose(key: int, length: int) -> tuple[str, ...]:
     """`length` tokens of text. A shorter text of the same key is the start of a longer one."""
     words = Random(key).choices(_WORDS, k=length)

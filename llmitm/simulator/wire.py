@@ -13,11 +13,18 @@ from typing import Any, Final
 from aiohttp import ClientConnectionResetError, HttpVersion11, web
 from aiohttp.abc import AbstractStreamWriter
 
+from llmitm.simulator.ids import new_id
 from llmitm.simulator.reply import Break, Mark, Pause, Reply, Step
 
 # With linger on and 0 seconds, closing a socket sends RST (socket(7)).
 _LINGER_0: Final = struct.pack("ii", 1, 0)
 _LAST_CHUNK: Final = b"0\r\n\r\n"
+# Ollama sends none.
+_REQUEST_ID: Final = {
+    "openai": "x-request-id",
+    "responses": "x-request-id",
+    "anthropic": "request-id",
+}
 
 
 class Sent(web.StreamResponse):
@@ -25,7 +32,11 @@ class Sent(web.StreamResponse):
 
     def __init__(self, *, keep_alive: bool) -> None:
         super().__init__()
-        self._keep_alive = keep_alive
+        self._kept = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        return self._kept
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
         return None
@@ -129,6 +140,8 @@ class Wire:
             length = len(reply.body) if reply.length is None else reply.length
             framing = f"content-length: {length}\r\n"
         extra = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
+        if name := _REQUEST_ID.get(reply.dialect):
+            extra += f"{name}: {new_id('req_')}\r\n"
         if not keep:
             extra += "connection: close\r\n"
         return (

@@ -102,6 +102,16 @@ def test_usage_chunk_comes_last_where_it_was_asked_for() -> None:
     assert all(chunk["usage"] is None for chunk in chunks)
 
 
+@pytest.mark.parametrize("repeated", [None, 0, 10])
+def test_counts_that_are_repeated_at_the_end(repeated: int | None) -> None:
+    """Input tokens of the first event stay, whatever the last one makes of them."""
+    *head, delta, stop = anthropic_events(GREETING)
+    delta["usage"]["input_tokens"] = repeated
+    data = sse([*head, delta, stop], named=True)
+    usage = chat_of(run(ChatStream("m", include_usage=True), [data]))["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (14, 7)
+
+
 def test_stop_reason_without_message_stop_is_an_end() -> None:
     """A stream whose stop reason came is whole, though its last event is missing."""
     data = sse(anthropic_events(GREETING)[:-1], named=True)

@@ -15,7 +15,7 @@ from tests.journeys.test_faults import MESSAGES, gateway_for, provider
 from tests.support.faulty import TEXT, FaultyProvider
 from tests.support.gateway import KEY, Gateway, Starter
 
-SINGLE = {"routes": {"routes": [{"model": "chat", "targets": [{"provider": "sim", "model": "m1"}]}]}}
+ONLY = {"model": "chat", "targets": [{"provider": "sim", "model": "m1"}]}
 PATIENCE = 10.0
 
 
@@ -23,7 +23,8 @@ def alone(starter: Starter, fault: FaultyProvider, url: str, **resilience: Any) 
     """A gateway whose only target is `url`."""
     base = {"retry": {"attempts": 3, "base": 0.1, "max": 0.2}}
     return starter.gateway(
-        policies={**SINGLE, "resilience": {**base, **resilience}}, provider_url=url
+        policies={"routes": {"routes": [ONLY]}, "resilience": {**base, **resilience}},
+        provider_url=url,
     )
 
 
@@ -58,7 +59,7 @@ def test_retry_after_is_honoured(starter: Starter) -> None:
 
 
 def test_attempts_are_bounded(starter: Starter) -> None:
-    """A target that fails for ever is asked `attempts` times, and the client isn't told to retry."""
+    """A target that fails for ever is asked `attempts` times, the client is told not to."""
     faulty, url = provider(starter, fault="503")
     breaker = {"consecutive_failures": None, "failure_rate": None}
     reply = post(alone(starter, faulty, url, circuit_breaker=breaker))
@@ -121,8 +122,8 @@ def test_circuit_opens_and_closes_again(starter: Starter) -> None:
     first.fault = None
     eventually(lambda: post(gateway).headers["x-llmitm-target"] == "first/m1")
     metrics = httpx.get(f"{gateway.admin_url}/metrics").text
-    change = 'llm_circuit_breaker_state_changes_total{from="half_open",target="first/m1",to="closed"}'
-    assert f"{change} 1.0" in metrics
+    labels = '{from="half_open",target="first/m1",to="closed"}'
+    assert f"llm_circuit_breaker_state_changes_total{labels} 1.0" in metrics
 
 
 def test_open_circuits_everywhere(starter: Starter) -> None:

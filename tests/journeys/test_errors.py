@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -20,7 +19,7 @@ def closed_port() -> int:
 
 
 @pytest.fixture
-def gateway(starter: Starter) -> Iterator[Gateway]:
+def gateway(starter: Starter) -> Gateway:
     _, url = starter.simulator()
     settings = {
         "providers": {
@@ -45,7 +44,7 @@ def gateway(starter: Starter) -> Iterator[Gateway]:
         },
         "resilience": {"retry": {"attempts": 2, "base": 0.01, "max": 0.01}},
     }
-    yield starter.gateway(settings, policies)
+    return starter.gateway(settings, policies)
 
 
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import random
 import threading
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -64,7 +64,7 @@ def state(gateway: Gateway) -> dict[str, Any]:
             "busy": sum(targets.load.in_flight(name) for name, _, _ in targets.snapshots()),
             "probes": sum(shot.probes for _, _, shot in targets.snapshots()),
             "tasks": len(asyncio.all_tasks()),
-            "descriptors": len(os.listdir("/proc/self/fd")),
+            "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
         }
 
     return gateway.call(count)
@@ -77,10 +77,15 @@ def test_nothing_leaks(starter: Starter) -> None:
     policies = {
         "resilience": {
             "retry": {"attempts": 2, "base": 0.01, "max": 0.02, "budget": None},
-            "timeouts": {"connect": 1, "first_byte": 0.1, "first_token": 0.1, "between_tokens": 0.1},
+            "timeouts": {
+                "connect": 1,
+                "first_byte": 0.1,
+                "first_token": 0.1,
+                "between_tokens": 0.1,
+            },
             "circuit_breaker": {"enabled": False},
         }
-    }  # fmt: skip
+    }
     gateway = starter.gateway(policies=policies, provider_url=url)
     asyncio.run(drive(gateway.url, 100, seed=1))  # pools and caches are warm
     starter.thread.run(simulator.settled())

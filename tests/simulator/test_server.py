@@ -177,6 +177,22 @@ async def test_compressed_body(sim: Simulator, http: aiohttp.ClientSession) -> N
     assert reply.status == 200
 
 
+async def test_expect_continue(sim: Simulator, http: aiohttp.ClientSession) -> None:
+    """A client that waits for leave to send its body gets it."""
+    reply = await http.post(f"{sim.url}/v1/messages", json=ASK, expect100=True)
+    assert reply.status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "header"),
+    [("/v1/chat/completions", "x-request-id"), ("/v1/messages", "request-id")],
+)
+async def test_request_ids(post: Post, path: str, header: str) -> None:
+    """Each reply has an id under the name that its dialect has for it."""
+    ids = {(await post(path, ASK)).headers[header] for _ in range(2)}
+    assert len(ids) == 2
+
+
 async def test_connections_are_kept(sim: Simulator, connection: Connection) -> None:
     """One connection serves whole replies, streams and refusals in turn."""
     for body in (ASK, {**ASK, "stream": True}, {**ASK, "model": "m@429"}, ASK):
@@ -186,21 +202,13 @@ async def test_connections_are_kept(sim: Simulator, connection: Connection) -> N
 
 
 async def test_serve_runs_until_cancelled(http: aiohttp.ClientSession) -> None:
-    """`serve` answers while it runs and frees its port when it is cancelled."""
-    free = await asyncio.get_running_loop().create_server(asyncio.Protocol, "127.0.0.1", 0)
-    port = free.sockets[0].getsockname()[1]
-    free.close()
-    await free.wait_closed()
-    running = asyncio.create_task(serve("127.0.0.1", port))
-    while True:
-        try:
-            reply = await http.get(f"http://127.0.0.1:{port}/api/version")
-            break
-        except aiohttp.ClientConnectionError:
-            await asyncio.sleep(0)
-    assert reply.status == 200
+    """`serve` says where it listens, answers, and frees its port when it is cancelled."""
+    ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    running = asyncio.create_task(serve(settings=Settings(), ready=ready.set_result))
+    url = await ready
+    assert (await http.get(url)).status == 200
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
     with pytest.raises(aiohttp.ClientConnectionError):
-        await http.get(f"http://127.0.0.1:{port}/api/version")
+        await http.get(url)

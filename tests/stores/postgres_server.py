@@ -76,11 +76,11 @@ class PostgresServer:
         shutil.rmtree(self.directory)
 
     def _ready(self) -> bool:
-        command = [self._binaries / "pg_isready", "-q", "-h", self.directory]
+        command: list[str | Path] = [self._binaries / "pg_isready", "-q", "-h", self.directory]
         return subprocess.run(command, check=False).returncode == 0
 
     def _run(self, program: str, *arguments: str | Path) -> str:
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [self._binaries / program, *arguments],
             capture_output=True,
             text=True,

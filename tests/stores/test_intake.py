@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from llmitm.stores.intake import Intake
+from llmitm.stores.intake import Entry, Intake
 from tests.stores.records import make
 
 
@@ -26,7 +26,7 @@ async def test_wakes() -> None:
     """Whoever waits is woken from another thread, and finds every entry."""
     intake = Intake(100_000)
     calls = [make() for _ in range(200)]
-    taken = []
+    taken: list[Entry] = []
 
     def append() -> None:
         for call in calls:

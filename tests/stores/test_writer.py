@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,9 @@ class Bench:
         for request_id in request_ids:
             self.intake.append(make(request_id=request_id))
 
+    def spool_holds(self, records: int) -> bool:
+        return self.spool.records == records
+
     @property
     def arrived(self) -> list[str]:
         return [request_id for _, request_id in self.database.rows]
@@ -119,7 +123,7 @@ async def test_disk_does_not_wait_for_the_database(bench: Bench) -> None:
     bench.start()
     for round_ in range(3):
         bench.append(f"r{round_}")
-        await eventually(lambda count=round_: bench.spool.records > count)
+        await eventually(partial(bench.spool_holds, round_ + 1))
     assert not await bench.writer.flush(0)
     assert bench.arrived == []
     bench.database.gate.set()

@@ -85,7 +85,7 @@ COLUMNS = [("openai", False), ("openai", True), ("anthropic", True), ("ollama", 
 def markdown() -> str:
     """The table of the README: fault × dialect → what the caller gets."""
     lines = [
-        "| the first provider's fault | OpenAI | OpenAI stream | Anthropic stream | Ollama stream |",
+        "| the provider's fault | OpenAI | streamed | Anthropic, streamed | Ollama, streamed |",
         "|---|---|---|---|---|",
     ]
     for title in dict.fromkeys(case.title for case in CASES):

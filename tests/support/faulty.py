@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-WORDS = "The quick brown fox jumps over the lazy dog and runs away".split()
-TEXT = " ".join(WORDS)
+TEXT = "The quick brown fox jumps over the lazy dog and runs away"
+WORDS = TEXT.split()
 CUT_AFTER = 5
 PROMPT_TOKENS = 11
+REFUSALS = ("400", "401", "429", "500", "503", "context_length", "content_filter")
 MID_STREAM = ("cut", "stall", "error_event", "malformed")
 
 
@@ -47,15 +48,14 @@ class FaultyProvider:
     """Fails as `fault` says; None is healthy. `times` bounds how often, None is for ever.
 
     Faults in the middle of a stream wait for `released`, so that a test can make sure that the
-    client has the beginning. With `refuse_prefill` an assistant message at the end gets a 400, else it is continued.
+    client has the beginning. With `refuse_prefill` an assistant message at the end gets a 400,
+    else it is continued.
     """
 
     fault: str | None = None
     times: int | None = None
     refuse_prefill: bool = False
     retry_after: str | None = None
-    slow: float = 0.0
-    name: str = "provider"
     requests: list[Seen] = field(default_factory=list)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
     released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -93,46 +93,50 @@ class FaultyProvider:
         self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Answer one request; False where the connection is over."""
-        fault = self.fault
-        if self.times is not None and len(self.requests) > self.times:
-            fault = None
+        spent = self.times is not None and len(self.requests) > self.times
+        fault = None if spent else self.fault
         dialect = _dialect(seen.path)
-        match fault:
-            case "reset":
-                _reset(writer)
-                return False
-            case "silence":
-                await reader.read(1)  # until the gateway gives up
-                return False
-            case "429" | "500" | "503" | "context_length" | "content_filter" | "400" | "401":
-                status, body = _refusal(dialect, fault)
-                await _whole(writer, status, body, self.retry_after)
-                return True
+        if fault == "reset":
+            _reset(writer)
+            return False
+        if fault == "silence":
+            await reader.read(1)  # until the gateway gives up
+            return False
+        if fault in REFUSALS:
+            await _whole(writer, *_refusal(dialect, fault), self.retry_after)
+            return True
         prefill = seen.prefill
         if prefill is not None and self.refuse_prefill:
             await _whole(writer, 400, _error(dialect, "prefill is not supported", None), None)
             return True
-        words = WORDS
-        if prefill is not None:
-            words = TEXT[len(prefill) :].split()
-        streamed = seen.body.get("stream", dialect == "ollama")
-        if not streamed:
-            body = _answer_body(dialect, seen, words)
-            if fault == "cut":
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
-                    b"content-length: %d\r\n\r\n%b" % (len(body), body[: len(body) // 2])
-                )
-                await writer.drain()
-                return False
-            if fault in ("stall", "slow_first_token"):
-                await reader.read(1)
-                return False
-            if fault == "malformed":
-                body = b'{"choices": [{"mess'
-            await _whole(writer, 200, body, None)
-            return True
-        return await self._stream(fault, dialect, seen, words, reader, writer)
+        words = WORDS if prefill is None else TEXT[len(prefill) :].split()
+        if seen.body.get("stream", dialect == "ollama"):
+            return await self._stream(fault, dialect, seen, words, reader, writer)
+        return await self._say(fault, dialect, seen, words, reader, writer)
+
+    async def _say(
+        self,
+        fault: str | None,
+        dialect: str,
+        seen: Seen,
+        words: list[str],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        """A whole answer, or what becomes of one."""
+        body = _answer_body(dialect, seen, words)
+        if fault == "cut":
+            head = (
+                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+            )
+            writer.write(head % len(body) + body[: len(body) // 2])
+            await writer.drain()
+            return False
+        if fault in ("stall", "slow_first_token"):
+            await reader.read(1)
+            return False
+        await _whole(writer, 200, b'{"choices": [{"mess' if fault == "malformed" else body, None)
+        return True
 
     async def _stream(
         self,
@@ -147,9 +151,7 @@ class FaultyProvider:
         writer.write(
             b"HTTP/1.1 200 OK\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n" % kind
         )
-        first = seen.prefill is None
-        events = list(_events(dialect, seen, words, spaced=not first))
-        start, middle, end = events[0], events[1:-1], events[-1]
+        start, *middle, end = _events(dialect, seen, words, spaced=seen.prefill is not None)
         for event in start:
             _chunk(writer, event)
         await writer.drain()
@@ -159,33 +161,39 @@ class FaultyProvider:
         for count, event in enumerate(middle, 1):
             _chunk(writer, event[0])
             await writer.drain()
-            if self.slow:
-                await asyncio.sleep(self.slow)
-            if count < CUT_AFTER:
-                continue
             if count == CUT_AFTER and fault in MID_STREAM:
                 await self.released.wait()
-            if count == CUT_AFTER and fault == "malformed":
-                _chunk(writer, _malformed(dialect))
-            if fault == "cut":
-                return False
-            if fault == "stall":
-                await reader.read(1)
-                return False
-            if fault == "error_event":
-                _chunk(writer, _in_band(dialect))
-                writer.write(b"0\r\n\r\n")
-                await writer.drain()
-                return True
-        if fault == "no_end":
-            writer.write(b"0\r\n\r\n")
-            await writer.drain()
-            return True
-        for event in end if fault != "no_done" else end[:-1]:
+                if not await self._break(fault, dialect, reader, writer):
+                    return False
+        closing = {"no_end": [], "no_done": end[:-1]}.get(fault or "", end)
+        for event in closing:
             _chunk(writer, event)
-        writer.write(b"0\r\n\r\n")
-        await writer.drain()
-        return True
+        return await _last_chunk(writer)
+
+    async def _break(
+        self,
+        fault: str,
+        dialect: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        """A fault in the middle; True where the stream goes on after it."""
+        match fault:
+            case "malformed":
+                _chunk(writer, _malformed(dialect))
+                return True
+            case "stall":
+                await reader.read(1)
+            case "error_event":
+                _chunk(writer, _in_band(dialect))
+                await _last_chunk(writer)
+        return False
+
+
+async def _last_chunk(writer: asyncio.StreamWriter) -> bool:
+    writer.write(b"0\r\n\r\n")
+    await writer.drain()
+    return True
 
 
 async def _request(reader: asyncio.StreamReader) -> Seen | None:
@@ -300,12 +308,15 @@ def _events(dialect: str, seen: Seen, words: list[str], *, spaced: bool) -> Iter
 
 
 def _openai_events(model: Any, seen: Seen, pieces: list[str]) -> Iterator[list[bytes]]:
+    head = {
+        "id": f"chatcmpl-{model}",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": model,
+    }
+
     def chunk(delta: dict[str, Any], finish: str | None = None) -> bytes:
-        choice = {"index": 0, "delta": delta, "finish_reason": finish}
-        return _sse(
-            {"id": f"chatcmpl-{model}", "object": "chat.completion.chunk", "created": 1,
-             "model": model, "choices": [choice]}
-        )  # fmt: skip
+        return _sse({**head, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
 
     yield [chunk({"role": "assistant", "content": ""})]
     for piece in pieces:
@@ -317,12 +328,7 @@ def _openai_events(model: Any, seen: Seen, pieces: list[str]) -> Iterator[list[b
             "completion_tokens": len(pieces),
             "total_tokens": PROMPT_TOKENS + len(pieces),
         }
-        end.append(
-            _sse(
-                {"id": f"chatcmpl-{model}", "object": "chat.completion.chunk", "created": 1,
-                 "model": model, "choices": [], "usage": usage}
-            )  # fmt: skip
-        )
+        end.append(_sse({**head, "choices": [], "usage": usage}))
     yield [*end, b"data: [DONE]\n\n"]
 
 

@@ -1,0 +1,71 @@
+"""A real mitmproxy flow for each request head, with the record of its call attached."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+from mitmproxy import connection, http
+
+from llmitm.call import Call, attach
+from llmitm.dialects import paths
+
+
+def make_client(conn: Any) -> connection.Client:
+    """The client's side of a TCP connection."""
+    return connection.Client(
+        peername=_address(conn.peername),
+        sockname=_address(conn.sockname),
+        state=connection.ConnectionState.OPEN,
+        tls=conn.ssl_context is not None,
+    )
+
+
+def make_flow(client: connection.Client, message: Any) -> http.HTTPFlow:
+    """A flow for a parsed request head. The body is still out."""
+    now = time.time()
+    path = origin_form(message.path)
+    request = http.Request(
+        host=client.sockname[0],
+        port=client.sockname[1],
+        method=message.method.encode(),
+        scheme=b"https" if client.tls else b"http",
+        authority=b"",
+        path=path.encode("utf-8", "surrogateescape"),
+        http_version=b"HTTP/1.1",
+        headers=http.Headers(message.raw_headers),
+        content=b"",
+        trailers=None,
+        timestamp_start=now,
+        timestamp_end=now,
+    )
+    flow = http.HTTPFlow(client, connection.Server(address=None), live=True)
+    flow.request = request
+    bare = paths.strip_prefix(path.partition("?")[0])
+    dialect, operation = paths.recognise(message.method, bare, message.headers)
+    call = Call(
+        request_id=f"req_{os.urandom(12).hex()}",
+        dialect=dialect,
+        operation=operation,
+        path=bare,
+        client=str(client.peername[0]),
+        ts=now,
+    )
+    attach(flow, call)
+    return flow
+
+
+def origin_form(target: str) -> str:
+    """The path and query of a request target, which may be a whole URL (RFC 9112 §3.2.2)."""
+    if target.startswith("/"):
+        return target.partition("#")[0]
+    parts = urlsplit(target)
+    if parts.scheme and parts.netloc:
+        return f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}"
+    return "/"  # of `OPTIONS *` and of what is no HTTP
+
+
+def _address(name: Any) -> tuple[str, int]:
+    return (str(name[0]), int(name[1])) if isinstance(name, tuple) else (str(name or ""), 0)

@@ -1,0 +1,1 @@
+"""The inspection UI: mitmweb, fed with the calls of a gateway."""
