@@ -178,10 +178,15 @@ class Call:
     reply_headers: dict[str, str] = field(default_factory=dict)
     delivered: str = ""
     hide_usage: bool = False
-    settled: bool = False
+    settling: Any = None  # the task that completes usage and cost
     record: CallRecord | None = None
     _raw: bytes | None = None
     _body: dict[str, Any] | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether usage and cost are complete."""
+        return self.settling is not None and bool(self.settling.done())
 
     @property
     def answered_by(self) -> Attempt | None:

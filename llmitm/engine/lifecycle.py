@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Protocol
+from collections.abc import Coroutine
+from typing import Any, Protocol
 
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
@@ -52,11 +53,11 @@ class Lifecycle:
             await self._answer(flow, reply, intake, refusal)
         except (asyncio.CancelledError, ConnectionError):
             self._client_gone(flow)
-            # The client's task is ending; what is left to do must not end with it.
             self.detach(flow)
             raise
         else:
-            await self._end(flow)
+            # A client that leaves now ends its own task, and must not end this with it.
+            await asyncio.shield(self.detach(flow))
         finally:
             self.in_flight -= 1
 
@@ -100,18 +101,20 @@ class Lifecycle:
         if flow.error is None:
             flow.error = mitm_flow.Error("client disconnected")
 
-    def detach(self, flow: http.HTTPFlow) -> None:
-        """Settle a call in a task of its own."""
-        task = asyncio.get_running_loop().create_task(self._end(flow))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+    def detach(self, flow: http.HTTPFlow) -> asyncio.Task[None]:
+        """End a call in a task of its own."""
+        task = _begin(self._end(flow))
+        if not task.done():
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+        return task
 
     async def settle(self, flow: http.HTTPFlow) -> None:
         """Complete usage and cost, once: before the headers of a whole answer, or at the end."""
         call = call_of(flow)
-        if not call.settled:
-            call.settled = True
-            await self.hooks.observe("settle", flow)
+        if call.settling is None:
+            call.settling = _begin(self.hooks.observe("settle", flow))
+        await asyncio.shield(call.settling)
 
     async def _end(self, flow: http.HTTPFlow) -> None:
         call = call_of(flow)
@@ -126,6 +129,11 @@ class Lifecycle:
         flow.live = False
         call.record = call.freeze()
         await self.hooks.observe("call_end", flow)
+
+
+def _begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that has run as far as it can without waiting, most often to its end."""
+    return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
 
 
 async def _while_intercepted(flow: http.HTTPFlow) -> None:

@@ -60,8 +60,8 @@ def prepare(
     }
     attempt.headers["accept-encoding"] = "identity"
     body = call.body(flow) if body is None else body
-    if translation is not None and body is not None:
-        path, changed = translation.request({**body, "model": attempt.model})
+    if translation is not None:
+        path, changed = translation.request({**(body or {}), "model": attempt.model})
         attempt.body = _encode(changed)
         query = ""
         attempt.headers["content-type"] = "application/json"

@@ -84,9 +84,9 @@ class Resumption:
         if isinstance(self._seam, Splice) and not self._seam.matched:
             raise _diverged()
         self._call.usage = self._sum(stream.usage)
-        return self._continuation.finish(
-            self._finish, self._call.usage, want_usage=not self._call.hide_usage
-        )
+        options = (self._call.body(self._flow) or {}).get("stream_options")
+        wanted = isinstance(options, dict) and options.get("include_usage") is True
+        return self._continuation.finish(self._finish, self._call.usage, want_usage=wanted)
 
     def account(self, attempt: Attempt, stream: EventStream) -> None:
         """Keep what an attempt used and wrote, for whoever settles the call."""

@@ -34,6 +34,11 @@ def comment(record: CallRecord) -> str:
         f"first token {record.ttft_ms:.0f} ms" if record.ttft_ms is not None else None,
         outcome(record),
     ]
+    return joined(*parts)
+
+
+def joined(*parts: str | None) -> str:
+    """The parts that say something, in one line."""
     return _SEPARATOR.join(part for part in parts if part)
 
 
@@ -46,7 +51,7 @@ def running_comment(call: Call) -> str:
     parts = [call.model or call.operation, last and f"{last.target.provider}/{last.model}"]
     if call.first_token is not None:
         parts.append(f"first token {(call.first_token - call.started) * 1000:.0f} ms")
-    return _SEPARATOR.join([*(part for part in parts if part), f"{state} …"])
+    return joined(*parts, f"{state} …")
 
 
 def attempt_comment(attempt: Attempt, request_id: str) -> str:
@@ -56,7 +61,7 @@ def attempt_comment(attempt: Attempt, request_id: str) -> str:
     parts = [f"{attempt.target.provider}/{attempt.model}", status]
     if attempt.ended is not None:
         parts.append(f"{attempt.ms} ms")
-    return _SEPARATOR.join([*parts, f"attempt {attempt.number} of {request_id}"])
+    return joined(*parts, f"attempt {attempt.number} of {request_id}")
 
 
 def marker(record: CallRecord, expensive: Decimal | None) -> str:
@@ -93,12 +98,10 @@ def known(values: Mapping[str, Scalar | None]) -> dict[str, Scalar]:
 
 def money(usd: Decimal) -> str:
     """An amount with the digits that say something: $1.25, $0.0012."""
-    return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.2g}" if usd < 0 else f"${_small(usd)}"
-
-
-def _small(usd: Decimal) -> str:
-    """Two digits from the first that is not zero on, never as an exponent."""
-    return f"{usd:.{1 - usd.adjusted()}f}"
+    if not usd:
+        return "$0"
+    # Two digits from the first that is not zero on, never as an exponent.
+    return f"${usd:.{max(2, 1 - usd.adjusted())}f}"
 
 
 def _counted(record: CallRecord) -> bool:

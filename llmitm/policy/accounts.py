@@ -77,30 +77,27 @@ class Accounts:
     def take(self, allowances: Sequence[Allowance], costs: Sequence[int], now: float) -> Answer:
         """Take each cost from its allowance, or nothing from any. What costs nothing is given."""
         self._lapse(now)
+        if len(self._accounts) >= self._sweep_at:
+            self._sweep(now)
         accounts = [self._account(allowance, now) for allowance in allowances]
-        latest, short, leased = -1.0, -1, False
-        for index, (allowance, account) in enumerate(zip(allowances, accounts, strict=True)):
-            cost = costs[index]
-            excess = account.spent + cost - allowance.amount
-            if excess > 0 < cost:
-                at = account.free_at(excess) if cost <= allowance.amount else inf
-                if at > latest:
+        unknown = [
+            allowance
+            for allowance, account in zip(allowances, accounts, strict=True)
+            if allowance.durable and not account.restored
+        ]
+        if unknown:
+            return Unknown(unknown)
+        latest, short = 0.0, -1
+        for index, account in enumerate(accounts):
+            cost, amount = costs[index], allowances[index].amount
+            if cost and account.spent + cost > amount:
+                at = inf if cost > amount else account.free_at(account.spent + cost - amount)
+                if short < 0 or at > latest:
                     latest, short = at, index
-            if allowance.durable and not account.restored:
-                return Unknown(self._unrestored(allowances, accounts))
         if short >= 0:
             levels = [account.level() for account in accounts]
             return Shortage(allowances[short], short, costs[short], latest, now, levels)
-        for allowance, account, cost in zip(allowances, accounts, costs, strict=True):
-            account.book(allowance.until(now), cost)
-            if allowance.leased:
-                account.held += cost
-                leased = True
-        levels = [account.level() for account in accounts]
-        grant = Grant(allowances, costs, now, now + self._lease, levels)
-        if leased:
-            self._leases.add(grant)
-        return grant
+        return self._grant(allowances, accounts, costs, now)
 
     def settle(self, grant: Grant, used: Sequence[int], now: float) -> list[Level]:
         """The call is over and used so much. Counts the first time only.
@@ -139,6 +136,25 @@ class Accounts:
         if until > now:
             account.book(until, amount)
 
+    def _grant(
+        self,
+        allowances: Sequence[Allowance],
+        accounts: Sequence[Account],
+        costs: Sequence[int],
+        now: float,
+    ) -> Grant:
+        leased = False
+        for allowance, account, cost in zip(allowances, accounts, costs, strict=True):
+            account.book(allowance.until(now), cost)
+            if allowance.leased:
+                account.held += cost
+                leased = True
+        levels = [account.level() for account in accounts]
+        grant = Grant(allowances, costs, now, now + self._lease, levels)
+        if leased:
+            self._leases.add(grant)
+        return grant
+
     def _correct(self, grant: Grant, used: Sequence[int], now: float) -> None:
         for allowance, cost, amount in zip(grant.allowances, grant.costs, used, strict=True):
             self.book(allowance, amount - cost, grant.at, now)
@@ -159,22 +175,15 @@ class Accounts:
     def _account(self, allowance: Allowance, now: float) -> Account:
         account = self._accounts.get(allowance.id)
         if account is None:
-            if len(self._accounts) >= self._sweep_at:
-                self._sweep(now)
             account = self._accounts[allowance.id] = Account()
         if account.first <= now:
             account.roll(now)
         return account
 
     def _sweep(self, now: float) -> None:
-        """Forget accounts at rest, but not that one is known to be unused."""
+        """Forget accounts at rest, but not what was restored of durable allowances."""
         for name, account in list(self._accounts.items()):
             account.roll(now)
-            if account.first == inf and not account.spent and not account.restored:
+            if not account.spent and not account.restored:
                 del self._accounts[name]
         self._sweep_at = max(SWEEP, 2 * len(self._accounts))
-
-    def _unrestored(
-        self, allowances: Sequence[Allowance], accounts: Sequence[Account]
-    ) -> Unknown:
-        ...

@@ -17,8 +17,8 @@ class Settings:
     Ollama's always do); `refuse_prefill` answers such a message with a 400 on every path that
     was not told to continue it.
 
-    `cached_tokens` and `reasoning_tokens` are reported in every usage. Of each request
-    `keep` records are kept, with at most `keep_body` bytes of its body.
+    `cached_tokens` and `reasoning_tokens` are reported in every usage. The latest `keep` requests
+    are remembered, each with at most `keep_body` bytes of its body.
     """
 
     latency: float = 0.0

@@ -99,6 +99,8 @@ class Ledger:
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Block until the database holds all calls so far; False after `timeout` seconds."""
+        if not self._thread.is_alive():
+            return not self.spool_records
         flushed = asyncio.run_coroutine_threadsafe(self._writer.flush(timeout), self._loop)
         return flushed.result(timeout + _MARGIN)
 
@@ -124,6 +126,8 @@ class Ledger:
         self._timeout = timeout
         self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join(timeout + _MARGIN)
+        if self._thread.is_alive():
+            logger.error("ledger: the database or the disk doesn't let go; not closed")
 
     async def _prune(self, table: Table, before: float) -> int:
         pruning = prune(self._database, table, before)
@@ -163,4 +167,13 @@ def _spool_directory(url: str) -> Path:
     # Of its own for each database; one in memory has no next process to leave anything to.
     unique = f"{url}#{os.getpid()}" if url.startswith("sqlite:") else url
     name = hashlib.sha256(unique.encode()).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"llmitm-{os.getuid()}" / name
+    return _own_temporary_directory() / name
+
+
+def _own_temporary_directory() -> Path:
+    """Raises Misconfigured where another user was there first: they could read what waits."""
+    directory = Path(tempfile.gettempdir()) / f"llmitm-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if directory.lstat().st_uid != os.getuid():
+        raise Misconfigured(f"{directory} is another user's: name a spool directory")
+    return directory

@@ -50,7 +50,11 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         ]
         gateway = starter.gateway(
             {"providers": {"sim": provider}},
-            {"routes": {"routes": routes}, "prices": {"prices": prices}},
+            {
+                "routes": {"routes": routes},
+                "prices": {"prices": prices},
+                "resilience": {"circuit_breaker": {"enabled": False}},
+            },
         )
         yield Stand(gateway, simulator, watch(gateway))
     finally:

@@ -103,7 +103,7 @@ def test_errors_are_the_sdks_own(stand: Stand) -> None:
         client.messages.create(**ASKED)
     client = client.copy(api_key=stand.key)
     with pytest.raises(anthropic.NotFoundError):
-        client.models.retrieve("")
+        client.messages.create(**{**ASKED, "model": "x@404"})
     with (
         pytest.raises(anthropic.APIStatusError),
         client.messages.stream(**{**ASKED, "model": "x@error-event:after=3"}) as stream,

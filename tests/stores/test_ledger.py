@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import asyncpg  # type: ignore[import-untyped]  # ships no types
 import pytest
 
 from llmitm.stores.errors import Misconfigured, Unavailable
-from llmitm.stores.ledger import Ledger, open_ledger
+from llmitm.stores.ledger import Ledger, _spool_directory, open_ledger
 from llmitm.stores.reader import Reader, open_reader
 from tests.stores.conftest import Open
 from tests.stores.postgres_server import PostgresServer
@@ -121,6 +122,7 @@ async def test_close_flushes(url: str, spool: Path) -> None:
     ledger.close()
     ledger.append(make())
     assert ledger.dropped == 1
+    assert ledger.flush()
     assert await held(url) == {call.request_id for call in calls}
     assert files(spool) == []
 
@@ -151,6 +153,22 @@ def test_spool_stands_beside_the_file(sqlite_url: str, tmp_path: Path) -> None:
     files = [tmp_path / "data" / "ledger.db", *(tmp_path / "data/ledger.db.spool").iterdir()]
     assert [oct(file.stat().st_mode & 0o777) for file in files] == ["0o600"] * 2
     ledger.close()
+
+
+def test_spool_without_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ledgers of different databases never share a spool; another user's directory is refused."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    urls = ["postgresql://a@h/x", "postgresql://a@h/y", "sqlite:///:memory:"]
+    directories = {_spool_directory(url) for url in urls}
+    assert len(directories) == 3
+    assert _spool_directory(urls[0]) in directories
+    [parent] = tmp_path.iterdir()
+    assert parent.stat().st_mode & 0o777 == 0o700
+    user = os.getuid()
+    parent.rename(tmp_path / f"llmitm-{user + 1}")
+    monkeypatch.setattr(os, "getuid", lambda: user + 1)
+    with pytest.raises(Misconfigured, match="another user's"):
+        open_ledger(urls[0])
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_leaves_the_living_alone(tmp_path: Path) -> None:
     third.close()
 
 
-def test_adopts_while_a_batch_is_out(tmp_path: Path) -> None:
+def test_useless_leftovers(tmp_path: Path) -> None:
     """An empty file and a torn one that others left hold up nothing."""
     (tmp_path / "1.spool").touch()
     (tmp_path / "2.spool").write_bytes(b"c0123")

@@ -1,0 +1,56 @@
+"""What a call may use, known before it is sent: bounds for reservations, counts where they matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mitmproxy import http
+
+from llmitm import dialects, tokens
+from llmitm.call import Call
+from llmitm.dialects import media
+from llmitm.dialects.prompt import answers
+
+# Operations that a model answers with tokens; files, models and the like use none.
+COUNTED = frozenset(
+    {"chat", "completions", "messages", "responses", "generate", "embeddings", "embed"}
+)
+# What a provider keeps for the client and puts before the prompt, by the field that names it.
+_KEPT_BY_PROVIDER = ("previous_response_id", "conversation")
+
+
+def prompt_bound(flow: http.HTTPFlow, call: Call) -> int:
+    """No prompt of this request has more tokens: arithmetic on its bytes."""
+    raw = flow.request.raw_content or b""
+    found = media.images(raw, call.body(flow))
+    return tokens.upper_estimate(
+        len(raw), media_bytes=found.size, images=found.images, model=call.model or ""
+    )
+
+
+async def count_prompt(flow: http.HTTPFlow, call: Call) -> int:
+    """Tokens of the call's prompt by tiktoken, counted once."""
+    if call.prompt_estimate is None:
+        body = call.body(flow) or {}
+        texts = tuple(dialects.prompt_text(call.dialect, call.operation, body))
+        messages, model = body.get("messages"), call.model or ""
+        shown = media.images(flow.request.raw_content or b"", body).images
+        call.prompt_estimate = await tokens.prompt_tokens_async(
+            texts,
+            len(messages) if isinstance(messages, list) else 1,
+            model,
+            shown * tokens.image_tokens(model),
+        )
+    return call.prompt_estimate
+
+
+def output_bound(call: Call, body: Mapping[str, Any], default: int) -> int:
+    """Tokens that the answer may have; `default` for each answer where the request says nothing."""
+    asked = dialects.max_output(call.dialect, call.operation, body)
+    return default * answers(body) if asked is None else asked
+
+
+def has_hidden_prompt(body: Mapping[str, Any]) -> bool:
+    """Whether the prompt is longer than the request shows: the provider keeps a part of it."""
+    return any(body.get(name) for name in _KEPT_BY_PROVIDER)
