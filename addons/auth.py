@@ -38,20 +38,21 @@ class Auth:
             flow.request.headers.pop(name, None)
         if "key=" in flow.request.path:
             secret = flow.request.query.pop("key", None) or secret
-        call.principal = self.principal(secret, call.operation)
+        digest = hashlib.sha256(secret.encode()).hexdigest() if secret is not None else None
+        call.principal = self.principal(call.key_digest or digest, call.operation)
 
-    def principal(self, secret: str | None, operation: str) -> Principal:
-        """The principal for a presented key. Raises GatewayError where there is none."""
+    def principal(self, digest: str | None, operation: str) -> Principal:
+        """The principal for a key's digest. Raises GatewayError where there is none."""
         live = runtime()
-        if secret is not None:
-            key = live.policies.by_digest.get(hashlib.sha256(secret.encode()).hexdigest())
-            if key is not None and key.enabled:
+        if digest is not None:
+            key = live.keyring.find(digest)
+            if key is not None:
                 if key.expires is not None and key.expires <= datetime.now(UTC):
                     raise GatewayError(Cause.AUTHENTICATION, "This API key has expired.")
                 return Principal(key=key.id, user=key.user, team=key.team, policy=key)
         if live.gateway.auth == "anonymous" or operation in OPEN_OPERATIONS:
             return ANONYMOUS
-        if secret is None:
+        if digest is None:
             raise GatewayError(
                 Cause.AUTHENTICATION,
                 "No API key. Send it as 'Authorization: Bearer KEY' or in x-api-key.",

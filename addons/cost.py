@@ -8,6 +8,7 @@ from mitmproxy import http
 
 from llmitm.call import call_of
 from llmitm.policy.cost import cost
+from llmitm.prices import variant_of
 from llmitm.runtime import runtime
 
 NANO_USD = Decimal("0.000000001")
@@ -17,11 +18,14 @@ class Cost:
     def settle(self, flow: http.HTTPFlow) -> None:
         call = call_of(flow)
         book = runtime().prices
+        variant = variant_of(call.body(flow) or {})
         total: Decimal | None = None
         for attempt in call.attempts:
             if attempt.usage is None:
                 continue
-            price = book.unit_price(attempt.target.provider, attempt.model)
+            price = book.unit_price(
+                attempt.target.provider, attempt.model, variant=variant
+            )
             if price is None:
                 call.cost_usd = None  # part of the price is unknown, so all of it is
                 return

@@ -6,13 +6,9 @@ from dataclasses import replace
 
 from mitmproxy import http
 
-from llmitm import dialects, tokens
+from llmitm import tokens
 from llmitm.call import Attempt, Call, Usage, call_of
-
-# Operations that a model answers with tokens; files, models and the like use none.
-COUNTED = frozenset(
-    {"chat", "completions", "messages", "responses", "generate", "embeddings", "embed"}
-)
+from llmitm.estimate import COUNTED, count_prompt
 
 
 class TokenCount:
@@ -29,7 +25,7 @@ class TokenCount:
 
     async def _estimate(self, flow: http.HTTPFlow, call: Call, attempt: Attempt) -> None:
         known = attempt.usage or Usage()
-        prompt = known.prompt_tokens or await self.prompt(flow, call)
+        prompt = known.prompt_tokens or await count_prompt(flow, call)
         written = await tokens.count_async(attempt.produced, attempt.model)
         attempt.usage = replace(
             known,
@@ -37,17 +33,6 @@ class TokenCount:
             completion_tokens=max(known.completion_tokens, written),
             estimated=True,
         )
-
-    async def prompt(self, flow: http.HTTPFlow, call: Call) -> int:
-        """Tokens of the call's prompt, counted once."""
-        if call.prompt_estimate is None:
-            body = call.body(flow) or {}
-            texts = list(dialects.prompt_text(call.dialect, call.operation, body))
-            messages = body.get("messages")
-            call.prompt_estimate = await tokens.prompt_tokens_async(
-                texts, len(messages) if isinstance(messages, list) else 1, call.model or ""
-            )
-        return call.prompt_estimate
 
 
 def _is_partial(attempt: Attempt) -> bool:

@@ -122,7 +122,6 @@ def main() -> None:
             process(
                 mitmdump, "-q", "--mode", f"reverse:http://127.0.0.1:{upstream}",
                 "--listen-host", "127.0.0.1", "--listen-port", str(stock_port),
-                "--set", "flow_detail=0", "--set", "stream_large_bodies=1",
             )  # fmt: skip
         )
         wait_listening(stock_port)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from mitmproxy import http
@@ -76,6 +76,14 @@ class Principal:
     policy: Any = None  # the key's entry in policies/keys.yaml (llmitm.config.schema.Key)
 
 
+class Watch(Protocol):
+    """Sees an answer pass by. Its methods never raise and never wait."""
+
+    def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None: ...
+
+    def data(self, chunk: bytes) -> None: ...
+
+
 @dataclass(slots=True)
 class Attempt:
     """One request to one target. Times are `time.monotonic()` seconds."""
@@ -99,6 +107,7 @@ class Attempt:
     admission: Any = None  # the breaker's leave, given back with the result
     outcome: AttemptOutcome | None = None  # set where the attempt failed
     produced: str = ""  # the output text that came of it
+    watch: Watch | None = None  # sees the provider's answer, byte for byte
 
     @property
     def ms(self) -> int:
@@ -174,12 +183,15 @@ class Call:
     error: GatewayError | None = None
     first_token: float | None = None
     upstream_wait: float = 0.0
+    held: float = 0.0  # seconds that an operator took to let it pass
     ended: float | None = None
     reply_headers: dict[str, str] = field(default_factory=dict)
     delivered: str = ""
     hide_usage: bool = False
     settling: Any = None  # the task that completes usage and cost
     record: CallRecord | None = None
+    watch: Watch | None = None  # sees the body of a streamed reply, as the client gets it
+    key_digest: str | None = None  # SHA-256 of the key to use where no client presents one
     _raw: bytes | None = None
     _body: dict[str, Any] | None = None
 
@@ -243,7 +255,7 @@ class Call:
             cost_usd=self.cost_usd,
             ttft_ms=_ms(self.first_token - self.started) if self.first_token else None,
             duration_ms=_ms(duration),
-            overhead_ms=_ms(max(0.0, head - self.upstream_wait)),
+            overhead_ms=_ms(max(0.0, head - self.upstream_wait - self.held)),
             client=self.client,
         )
 

@@ -25,13 +25,17 @@ from llmitm.engine.edge import Edge
 from llmitm.engine.hooks import HookTable
 from llmitm.engine.lifecycle import Lifecycle
 from llmitm.engine.upstream import Upstream
+from llmitm.keyring import Keyring
 from llmitm.metrics import Metrics
 from llmitm.pipeline import load_addons
 from llmitm.prices import PriceBook
 from llmitm.runtime import Runtime
 from llmitm.simulator.server import Simulator
 from llmitm.simulator.settings import Settings
+from llmitm.stores.errors import LedgerError
+from llmitm.stores.identities import open_identities
 from llmitm.stores.ledger import open_ledger
+from llmitm.stores.shared import Shared
 from llmitm.targets import Targets
 
 logger = logging.getLogger(__name__)
@@ -58,6 +62,11 @@ class GatewayMaster(Master):
         gateway = loaded.gateway
         metrics = Metrics()
         self.tls = _tls(gateway.listen.tls)
+        ledger = open_ledger(gateway.store.ledger)
+        self.shared = Shared(gateway.store.shared, gateway.store.ledger, ledger.flush)
+        keyring = Keyring(
+            open_identities(gateway.store.ledger), policies=lambda: self.runtime.policies
+        )
         self.runtime = Runtime(
             loaded=loaded,
             env=env,
@@ -66,7 +75,10 @@ class GatewayMaster(Master):
             targets=Targets(gateway, metrics),
             prices=PriceBook(loaded.policies.prices, gateway.providers),
             metrics=metrics,
-            ledger=open_ledger(gateway.store.ledger),
+            ledger=ledger,
+            keyring=keyring,
+            limits=self.shared.limits,
+            budgets=self.shared.budgets,
         )
         self.runtime.targets.apply(loaded.policies)
         self.lifecycle = self.runtime.lifecycle = Lifecycle(self.hooks, self.runtime)
@@ -101,6 +113,7 @@ class GatewayMaster(Master):
         self.runtime.upstream.start()
         await self._start_simulator()
         self._load_addons()
+        await self._share()
         await self._listen()
         self.admin_address = await self._stack.enter_async_context(admin.serving(self))
         self._watch_policies()
@@ -155,6 +168,17 @@ class GatewayMaster(Master):
                 simulator = Simulator(Settings())
                 self.runtime.targets.base_urls[name] = await simulator.start()
                 self._stack.push_async_callback(simulator.stop)
+
+    async def _share(self) -> None:
+        """Know keys and accounts before the first call, and follow what changes."""
+        keyring = self.runtime.keyring
+        self._stack.push_async_callback(keyring.identities.close)
+        self._stack.push_async_callback(self.shared.close)
+        with contextlib.suppress(LedgerError):  # its own task says so, and tries again
+            await keyring.refresh()
+        for work in (keyring.run(), self.shared.run()):
+            task = asyncio.create_task(work)
+            self._stack.push_async_callback(_cancel, task)
 
     def _watch_policies(self) -> None:
         watcher = PolicyWatcher(self.loaded, self.env, self.apply, self.reject)

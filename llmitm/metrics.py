@@ -62,6 +62,8 @@ TABLE: tuple[Spec, ...] = (
     Spec("llmitm_rate_limited_total", "counter", "Calls refused by a limit.", ("scope", "kind")),
     Spec("llmitm_budget_remaining_usd", "gauge", "What is left of a budget in its window.",
          ("scope", "id", "per")),
+    Spec("llmitm_budget_warnings_total", "counter", "Budgets that reached their warn_at.",
+         ("scope", "id", "per")),
     Spec("llmitm_ledger_spool_records", "gauge", "Ended calls that the ledger doesn't hold yet."),
     Spec("llmitm_ledger_up", "gauge", "1 while the ledger's database takes writes."),
     Spec("llmitm_ledger_dropped_total", "counter", "Calls lost because the spool was full."),

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from mitmproxy import ctx
+
+from llmitm.scopes import Scopes
 
 if TYPE_CHECKING:
     from llmitm.config.load import Loaded
     from llmitm.config.schema import Gateway, Policies
     from llmitm.engine.lifecycle import Lifecycle
     from llmitm.engine.upstream import Upstream
+    from llmitm.keyring import Keyring
     from llmitm.metrics import Metrics
     from llmitm.prices import PriceBook
+    from llmitm.stores.accounts import AccountStore
     from llmitm.stores.ledger import Ledger
     from llmitm.targets import Targets
 
@@ -31,6 +35,10 @@ class Runtime:
     prices: PriceBook
     metrics: Metrics
     ledger: Ledger
+    keyring: Keyring
+    limits: AccountStore
+    budgets: AccountStore
+    scopes: Scopes = field(default_factory=Scopes)
     lifecycle: Lifecycle | None = None
 
     @property

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from mitmproxy import flowfilter
 from mitmproxy.proxy.mode_specs import ProxyMode
 from pydantic import (
     AfterValidator,
@@ -23,7 +25,7 @@ from llmitm.config.model import Model
 from llmitm.config.problems import Fault
 from llmitm.config.providers import Provider
 from llmitm.config.secret import OptionalSecret
-from llmitm.config.values import Count, Duration, Name, PositiveDuration, Size
+from llmitm.config.values import Count, Duration, Money, Name, PositiveDuration, Size
 
 
 def absolute(value: str | Path, info: ValidationInfo) -> Path:
@@ -110,12 +112,29 @@ class Http(Model):
     max_connections: Count = 10_000
 
 
+def _check_filter(expression: str) -> str:
+    try:
+        flowfilter.parse(expression)
+    except ValueError as error:
+        raise Fault(f"{error}", "write a filter of mitmproxy's, such as ~b secret") from None
+    return expression
+
+
 class Inspector(Model):
-    """What the inspection UI keeps: calls, bytes of each body, and who may log in."""
+    """What the inspection UI keeps: calls, bytes of each body, and who may log in.
+
+    Calls that match `hold`, a filter of mitmproxy's, wait `hold_timeout` seconds for an operator;
+    `hold_then` says what becomes of those that nobody decided about. Calls that cost
+    `expensive_usd` or more are marked.
+    """
 
     keep: Count = 500
     body_cap: Size = 256 << 10
     password: OptionalSecret = None
+    hold: Annotated[str, AfterValidator(_check_filter)] | None = None
+    hold_timeout: PositiveDuration = 60
+    hold_then: Literal["resume", "kill"] = "resume"
+    expensive_usd: Money | None = Decimal("0.10")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from llmitm.config.model import Model
+from llmitm.config.secret import OptionalSecret
 from llmitm.config.values import Count, Glob, Money, PositiveDuration, Timezone
 
 Period = Literal["hour", "day", "week", "month"]
@@ -61,7 +62,11 @@ class RouteScope(Scope):
 
 
 class LimitPolicy(Model):
-    """`global` is for all calls together; `key`, `user` and `team` are for each that has no own."""
+    """`global` is for all calls together; `key`, `user` and `team` are for each that has no own.
+
+    A call with a budget that states no maximum is sent with `default_max_output`, in tokens:
+    what it may cost at most has to be known. `webhook` is where budget warnings are posted.
+    """
 
     global_: Scope = Field(default=Scope(), alias="global")
     models: tuple[ModelScope, ...] = ()
@@ -69,3 +74,5 @@ class LimitPolicy(Model):
     key: Scope = Scope()
     user: Scope = Scope()
     team: Scope = Scope()
+    default_max_output: Count = 16_384
+    webhook: OptionalSecret = None

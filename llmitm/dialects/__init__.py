@@ -12,15 +12,17 @@ from llmitm.dialects.faults import error_event, error_message
 from llmitm.dialects.listing import model_object, models_list
 from llmitm.dialects.ollama import OllamaReader
 from llmitm.dialects.openai import ChatReader
-from llmitm.dialects.prompt import max_output, prompt_text
+from llmitm.dialects.prompt import answers, limited, max_output, prompt_text
 from llmitm.dialects.responses import TypedReader
 
 __all__ = [
     "Event",
     "StreamReader",
+    "answers",
     "error_event",
     "error_message",
     "finish_of",
+    "limited",
     "max_output",
     "model_object",
     "models_list",

@@ -58,6 +58,22 @@ def max_output(dialect: str, operation: str, body: Mapping[str, Any]) -> int | N
     return limit * answers(body) if limit else None
 
 
+def limited(
+    dialect: str, operation: str, body: Mapping[str, Any], limit: int
+) -> dict[str, Any] | None:
+    """The changes that bound each answer of a request to `limit` output tokens.
+
+    None where the operation has no field for it.
+    """
+    names = _LIMITS.get((dialect, operation), ())
+    if not names:
+        return None
+    if dialect != "ollama":
+        return {names[0]: limit}
+    options = body.get("options")
+    return {"options": {**(options if isinstance(options, Mapping) else {}), names[0]: limit}}
+
+
 def answers(body: Mapping[str, Any]) -> int:
     """How many answers a request makes: `n`, or what `best_of` makes, for each of its prompts."""
     prompt = body.get("prompt")

@@ -93,6 +93,9 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
                 attempt.method, attempt.url, attempt.headers, body, timeouts.connect
             )
             attempt.status = answer.status
+            if attempt.watch is not None:
+                attempt.watch.begin(answer.status, answer.raw_headers)
+                answer.watch = attempt.watch
             if answer.status >= 400:
                 raise await refused(attempt, answer, terms)
             if terms.call.stream and answer.content_type in STREAM_TYPES:

@@ -117,7 +117,7 @@ class Delivery:
         """Pass bytes on as they come: files, audio, and whatever isn't JSON or an event stream."""
         await self.open(ready)
         while chunk := await ready.chunk():
-            await self.reply.write(self._through(chunk))
+            await self._write(self._through(chunk))
         await self.close()
 
     async def open(self, ready: Ready) -> None:
@@ -139,7 +139,7 @@ class Delivery:
 
     async def send(self, data: bytes) -> None:
         if data:
-            await self.reply.write(self._through(data))
+            await self._write(self._through(data))
 
     def comment(self) -> bool:
         """Keep a waiting client's connection busy; False once the answer has begun."""
@@ -150,7 +150,7 @@ class Delivery:
     async def close(self) -> None:
         """End a streamed reply that is whole."""
         if callable(getattr(self._flow.response, "stream", None)):
-            await self.reply.write(self._through(b""))
+            await self._write(self._through(b""))
         await self._hooks.observe("response", self._flow)
         await self.reply.end()
 
@@ -161,10 +161,16 @@ class Delivery:
         self._flow.error = mitm_flow.Error(str(error))
         said = dialects.error_event(error, call.dialect, call.operation, call.request_id)
         if said:
-            await self.reply.write(said)
+            await self._write(said)
             await self.reply.end()
         else:
             self.reply.abort()
+
+    async def _write(self, data: bytes) -> None:
+        """Send a part of a streamed body, and show it to who watches."""
+        if self.call.watch is not None and data:
+            self.call.watch.data(data)
+        await self.reply.write(data)
 
     def _through(self, data: bytes) -> bytes:
         """What an addon's stream callable makes of a chunk; a fault in it ends the call."""

@@ -60,7 +60,7 @@ class Exchange:
         self._history: list[AttemptOutcome] = []
         self._resumption: Resumption | None = None
         self._policy = self._call.resilience
-        self._deadline = self._call.started + self._policy.retry.deadline
+        self._deadline = self._call.started + self._call.held + self._policy.retry.deadline
 
     async def run(self) -> None:
         """Answer the call. Raises GatewayError where no target could."""

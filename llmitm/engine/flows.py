@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,18 +44,25 @@ def make_flow(client: connection.Client, message: Any) -> http.HTTPFlow:
     )
     flow = http.HTTPFlow(client, connection.Server(address=None), live=True)
     flow.request = request
-    bare = paths.strip_prefix(path.partition("?")[0])
-    dialect, operation = paths.recognise(message.method, bare, message.headers)
+    attach_call(flow, message.headers)
+    return flow
+
+
+def attach_call(flow: http.HTTPFlow, headers: Mapping[str, str]) -> Call:
+    """Begin the record of the call that a flow's request makes."""
+    request = flow.request
+    bare = paths.strip_prefix(request.path.partition("?")[0])
+    dialect, operation = paths.recognise(request.method, bare, headers)
     call = Call(
         request_id=f"req_{os.urandom(12).hex()}",
         dialect=dialect,
         operation=operation,
         path=bare,
-        client=str(client.peername[0]),
-        ts=now,
+        client=str(flow.client_conn.peername[0]),
+        ts=request.timestamp_start,
     )
     attach(flow, call)
-    return flow
+    return call
 
 
 def origin_form(target: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Coroutine
@@ -78,7 +79,7 @@ class Lifecycle:
             if flow.response is None:
                 upload = await intake.read()
                 await self.hooks.decide("request", flow)
-                await _while_intercepted(flow)
+                await self._while_intercepted(flow)
             if flow.response is None:
                 await Exchange(self.runtime, self.hooks, flow, delivery, upload).run()
             else:
@@ -109,6 +110,19 @@ class Lifecycle:
             task.add_done_callback(self._ending.discard)
         return task
 
+    async def _while_intercepted(self, flow: http.HTTPFlow) -> None:
+        """Wait until who held a flow resumes or kills it. Raises GatewayError for a killed one."""
+        if flow.intercepted:
+            since = time.monotonic()
+            await self.hooks.observe("update", [flow])
+            while flow.intercepted:
+                # `kill` clears the mark without waking who waits, so look again now and then.
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(flow.wait_for_resume(), _INTERCEPT_POLL)
+            call_of(flow).held += time.monotonic() - since
+        if flow.error is not None:
+            raise GatewayError(Cause.PERMISSION, "An operator stopped this request.")
+
     async def settle(self, flow: http.HTTPFlow) -> None:
         """Complete usage and cost, once: before the headers of a whole answer, or at the end."""
         call = call_of(flow)
@@ -134,15 +148,3 @@ class Lifecycle:
 def _begin(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """A task that has run as far as it can without waiting, most often to its end."""
     return asyncio.Task(work, loop=asyncio.get_running_loop(), eager_start=True)
-
-
-async def _while_intercepted(flow: http.HTTPFlow) -> None:
-    """Wait until an operator resumes or kills a held flow. Raises GatewayError for a killed one."""
-    while flow.intercepted:
-        # `kill` clears the mark without waking who waits, so look again now and then.
-        try:
-            await asyncio.wait_for(flow.wait_for_resume(), _INTERCEPT_POLL)
-        except TimeoutError:
-            continue
-    if flow.error is not None:
-        raise GatewayError(Cause.PERMISSION, "An operator stopped this request.")

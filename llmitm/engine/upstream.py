@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from llmitm.call import Watch
 from llmitm.policy.outcome import Failure
 
 # Sent as we have them: aiohttp adds no header of its own.
@@ -35,6 +36,7 @@ class Answer:
         self.status = response.status
         self.headers: Mapping[str, str] = response.headers
         self.raw_headers = response.raw_headers
+        self.watch: Watch | None = None
 
     @property
     def content_type(self) -> str:
@@ -43,9 +45,12 @@ class Answer:
     async def chunk(self) -> bytes:
         """The next bytes of the body, b"" at its end. Raises UpstreamError where it breaks off."""
         try:
-            return await self._response.content.readany()
+            data = await self._response.content.readany()
         except (aiohttp.ClientError, OSError) as fault:
             raise UpstreamError(Failure.STREAM_CUT, _say(fault)) from fault
+        if self.watch is not None:
+            self.watch.data(data)
+        return data
 
     async def read(self, limit: int) -> bytes:
         """The whole body. Raises UpstreamError where it breaks off or is longer than `limit`."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 from mitmproxy import http
 from mitmproxy.websocket import WebSocketData
 
-from llmitm.call import Call, CallRecord
+from llmitm.call import Call
 from llmitm.inspector import shown, summary
 from llmitm.inspector.entry import Entry, Try
 from llmitm.inspector.masking import secrets_of
@@ -44,12 +44,12 @@ def draw_call(
     why: Mapping[str, Scalar],
     secrets: Sequence[bytes],
 ) -> None:
-    copy, record = entry.shown, call.record or call.freeze()
+    copy = entry.shown
     copy.response = shown.call_response(flow, entry.wire, secrets)
     copy.error = copy.error or shown.failure(flow.error.msg if flow.error else None, secrets)
     copy.marked = flow.marked
     copy.comment = _comment(entry, call, flow)
-    copy.metadata = {"kind": "call", **_facts(call, record), **why, **_timing(entry)}
+    copy.metadata = {"kind": "call", **facts(call), **why, **_timing(entry)}
     # What a script noted; `flow.metadata` may hold objects, which break saving.
     copy.metadata |= {k: v for k, v in flow.metadata.items() if isinstance(v, Scalar)}
     if entry.messages:
@@ -88,8 +88,9 @@ def _comment(entry: Entry, call: Call, flow: http.HTTPFlow) -> str:
     return summary.joined(held, note, flow.comment)
 
 
-def _facts(call: Call, record: CallRecord) -> dict[str, Scalar]:
-    found = summary.metadata(record)
+def facts(call: Call) -> dict[str, Scalar]:
+    """What is known of a call, for `~meta`."""
+    found = summary.metadata(call.record or call.freeze())
     if call.record is None:  # it has neither yet
         del found["status"], found["duration_ms"]
     return found

@@ -73,6 +73,9 @@ class Entry:
 
     def let_go(self) -> None:
         """The call is over: keep what is shown, and nothing of the gateway's."""
+        content = self.shown.request.raw_content
+        if content is not None and len(content) > self.wire.cap:  # while held it was whole
+            self.shown.request.raw_content = content[: self.wire.cap]
         self.flow = self.call = None
         self.tries.clear()
         self.messages.clear()

@@ -64,8 +64,6 @@ class CallView(view.View):
 
     def clear(self) -> None:
         """Forget all flows but those that are held: their clients wait for a decision."""
-        held = [flow for flow in self._store.values() if flow.intercepted]
-        super().clear()
-        for flow in held:
-            super().add([flow])
+        for flow in [flow for flow in self._store.values() if not flow.intercepted]:
+            super().remove([flow])
         self._listener.cleared()

@@ -120,14 +120,15 @@ class Accounts:
 
     def restore(
         self, allowance: Allowance, used: Iterable[tuple[float, int]], now: float
-    ) -> None:
-        """Begin with what the ledger says: times and amounts. Ignored where that is known."""
+    ) -> bool:
+        """Begin with what the ledger says: times and amounts. False where a beginning was made."""
         account = self._account(allowance, now)
         if account.restored:
-            return
+            return False
         account.restored = True
         for at, amount in used:
             self.book(allowance, amount, at, now)
+        return True
 
     def book(self, allowance: Allowance, amount: int, at: float, now: float) -> None:
         """Count what was used `at` a time."""

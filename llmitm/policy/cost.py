@@ -164,6 +164,12 @@ def nano_usd(amount: Decimal) -> int:
     return int((amount * NANO).quantize(_WHOLE, ROUND_CEILING))
 
 
+def usd(nano: int) -> Decimal:
+    """Billionths of a dollar as dollars, without trailing zeros."""
+    amount = (Decimal(nano) / NANO).normalize()
+    return amount.quantize(_WHOLE) if amount == amount.to_integral_value() else amount
+
+
 def _input_rates(rates: Rates, cache_write: bool, audio: bool) -> Iterator[Decimal]:
     yield rates.input
     yield rates.cached_input

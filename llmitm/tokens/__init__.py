@@ -6,13 +6,14 @@ so `preload()` at start keeps the half second that takes away from the first cal
 
 from llmitm.tokens.count import count_async, count_text
 from llmitm.tokens.encodings import encoding_for, preload
-from llmitm.tokens.estimate import upper_estimate
+from llmitm.tokens.estimate import TEMPLATE, upper_estimate
 from llmitm.tokens.images import image_ceiling, image_size, image_tokens
 from llmitm.tokens.messages import count_messages, prompt_tokens, prompt_tokens_async
 from llmitm.tokens.ranks import RanksError
 from llmitm.tokens.tools import count_tools
 
 __all__ = [
+    "TEMPLATE",
     "RanksError",
     "count_async",
     "count_messages",

@@ -150,6 +150,18 @@ class Upstream:
         self._peers.append(peer)
         return peer
 
+    def none_waiting(self) -> None:
+        """Fails where a connection came that no test asked for."""
+        self._listener.setblocking(False)
+        try:
+            sock, _ = self._listener.accept()
+        except BlockingIOError:
+            return
+        finally:
+            self._listener.settimeout(SECONDS)
+        sock.close()
+        raise AssertionError("the gateway connected once more than the test knew")
+
     def request(self) -> tuple[Peer, Message]:
         """The next connection and the whole request on it."""
         peer = self.accept()

@@ -1,0 +1,143 @@
+"""The UI's web server: mitmweb's pages and handlers, on the calls of this gateway."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+import re
+import secrets
+import socket
+from pathlib import Path
+from typing import Any, cast
+
+import tornado.web
+from mitmproxy import flow as mitm_flow
+from mitmproxy.tools.web import app
+from tornado.httpserver import HTTPServer
+from tornado.netutil import bind_sockets
+
+from llmitm.config.address import Address
+from llmitm.inspector.desk import Desk
+from llmitm.inspector.live import Live
+
+logger = logging.getLogger(__name__)
+
+MAX_UPLOAD = 256 << 20  # bytes of a file of flows
+# A page of another site whose name resolves to this machine must not read what is shown here.
+LOCAL_NAMES = r"(?:localhost|127\.0\.0\.1|\[?::1\]?)"
+_WEB = Path(app.__file__).parent
+# mitmweb can list the programs of this machine and their icons; nobody needs that here.
+_LEFT_OUT = (r"/processes", r"/executable-icon", r"/updates")
+
+
+class Updates(app.ClientConnection):
+    """A browser that is told of every change."""
+
+    behind = False
+
+    @property
+    def live(self) -> Live:
+        return cast(Live, self.application.settings["live"])
+
+    @property
+    def queued(self) -> int:
+        return self._send_queue.qsize()
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        super().open(*args, **kwargs)
+        self.live.connected(self)
+
+    def on_close(self) -> None:
+        super().on_close()
+        self.live.gone(self)
+
+    def send_flow(self, kind: Any, flow: mitm_flow.Flow, fields: dict[str, Any]) -> None:
+        self._broadcast_flow(kind, flow, fields)
+
+    def reset(self) -> None:
+        """Have the browser read everything anew."""
+        self.send(self._json_dumps({"type": "flows/reset"}))
+        for name, expression in self.filters.copy().items():
+            self.update_filter(name, expression.pattern)
+
+
+class Application(app.Application):
+    """mitmweb's application without its own log-in, which belongs to mitmweb's options."""
+
+    def __init__(self, desk: Desk, live: Live, password: str | None, port: int) -> None:
+        self.master = cast(Any, desk)
+        handlers = [rule for rule in app.handlers if rule[0] not in _LEFT_OUT]
+        handlers.append((r"/updates", Updates))
+        tornado.web.Application.__init__(
+            self,
+            template_path=str(_WEB / "templates"),
+            static_path=str(_WEB / "static"),
+            xsrf_cookies=True,
+            xsrf_cookie_name="_mitmproxy_xsrf",  # the page looks for it by this name
+            xsrf_cookie_kwargs={"samesite": "Strict"},
+            cookie_secret=secrets.token_bytes(32),
+            transforms=[app.GZipContentAndFlowFiles],
+            is_valid_password=lambda given: _matches(password, given),
+            auth_cookie_name=lambda: f"llmitm-inspector-{port}",
+            compiled_template_cache=False,
+            log_function=lambda _: None,  # its lines would show the password of the log-in URL
+            live=live,
+        )
+        names = ".*" if password is not None else LOCAL_NAMES
+        self.add_handlers(names, handlers)
+
+
+class Site:
+    """The listening inspector."""
+
+    def __init__(self, desk: Desk, live: Live, address: Address, password: str | None) -> None:
+        self._desk = desk
+        self._live = live
+        self._listen = address
+        self._given = password
+        self._sockets: list[socket.socket] = []
+        self._server: HTTPServer | None = None
+        self.address = (address.host, address.port)
+
+    @property
+    def url(self) -> str:
+        host, port = self.address
+        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+    def bind(self) -> None:
+        """Take the address. Raises OSError where it can't be had."""
+        self._sockets = bind_sockets(self._listen.port, self._listen.host)
+        self.address = self._sockets[0].getsockname()[:2]
+
+    def start(self) -> None:
+        """Serve on the address that was taken."""
+        application = Application(self._desk, self._live, self._password(), self.address[1])
+        self._server = HTTPServer(application, max_buffer_size=MAX_UPLOAD)
+        self._server.add_sockets(self._sockets)
+
+    async def stop(self) -> None:
+        self._live.stop()
+        if self._server is not None:
+            self._server.stop()
+            for browser in list(self._live.browsers):
+                cast(Updates, browser).close()
+            await self._server.close_all_connections()
+
+    def _password(self) -> str | None:
+        """The password to ask for; None where only this machine can reach the inspector."""
+        if self._given:
+            return self._given
+        if self._listen.is_loopback:
+            return None
+        token = secrets.token_urlsafe(24)
+        logger.warning(
+            "the inspector has no password (inspector.password in gateway.yaml). "
+            "Until the next start: %s?token=%s",
+            self.url,
+            token,
+        )
+        return token
+
+
+def _matches(password: str | None, given: str) -> bool:
+    return password is None or hmac.compare_digest(password.encode(), given.encode())
