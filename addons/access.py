@@ -11,6 +11,8 @@ from llmitm.config.access import permits
 from llmitm.dialects import paths
 from llmitm.errors import Cause, GatewayError
 
+# What a call is judged by. Some providers (Go's encoding/json) don't mind the case of a key.
+JUDGED = frozenset({"model", "name", "stream", "options", "messages", "prompt", "input", "tools"})
 MAX_MODEL_NAME = 256  # it becomes a field of logs and the ledger
 
 
@@ -44,6 +46,10 @@ class Access:
         raise GatewayError(Cause.INVALID_REQUEST, "The request body is not a JSON object.")
 
     def _read(self, call: Call, body: dict[str, Any]) -> None:
+        for field in body:
+            plain = field.isascii() and field.islower()
+            if not plain and field.casefold() in JUDGED:
+                raise GatewayError(Cause.INVALID_REQUEST, f"Unknown field {field!r}.", param=field)
         model = body.get("model", body.get("name") if call.dialect == "ollama" else None)
         if isinstance(model, str) and model:
             if len(model) > MAX_MODEL_NAME:

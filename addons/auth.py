@@ -14,8 +14,8 @@ from llmitm.runtime import runtime
 # Where SDKs put the key: OpenAI and Ollama, Anthropic, Azure, Gemini.
 KEY_HEADERS = ("authorization", "x-api-key", "api-key", "x-goog-api-key")
 ANONYMOUS = Principal(key="anonymous")
-# What Ollama clients may call to see whether a server is there; it says nothing about anyone.
-OPEN_OPERATIONS = frozenset({"root"})
+# What anyone may call to see whether a server is there; it says nothing about anyone.
+OPEN_OPERATIONS = frozenset({"root", "health"})
 
 
 def presented(headers: http.Headers) -> str | None:

@@ -108,7 +108,7 @@ def _cost(call: Call, grant: Grant) -> int:
 def too_dear(cost: int, cap: Decimal) -> GatewayError:
     return GatewayError(
         Cause.INVALID_REQUEST,
-        f"This call may cost up to {usd(cost)} USD, more than the {cap:f} USD that a call of this "
+        f"This call may cost up to {usd(cost):f} USD, more than the {cap:f} USD that a call of this "
         "key may cost (max_usd_per_call). Set a lower max_tokens, or send less.",
         param="max_tokens",
         code="max_usd_per_call",
@@ -121,9 +121,9 @@ def exhausted(budgets: tuple[Budget, ...], shortage: Shortage) -> GatewayError:
     who = f"{kind} {name}" if name else "all keys together"
     return GatewayError(
         Cause.BUDGET_EXHAUSTED,
-        f"The budget of {who}, {usd(budget.amount)} USD per {budget.period}, is exhausted: "
-        f"{usd(shortage.remaining)} USD are left and this call may cost up to "
-        f"{usd(shortage.cost)} USD.",
+        f"The budget of {who}, {usd(budget.amount):f} USD per {budget.period}, is exhausted: "
+        f"{usd(shortage.remaining):f} USD are left and this call may cost up to "
+        f"{usd(shortage.cost):f} USD.",
     )
 
 

@@ -35,7 +35,10 @@ class Router:
             )
         call.route = route.model
         call.resilience = route.resilience
-        call.plan = live.targets.plan(route, call)
+        plan = live.targets.plan(route, call)
+        if call.provider is not None:
+            plan = tuple(sorted(plan, key=lambda target: target.provider != call.provider))
+        call.plan = plan
 
 
 addons = [Router()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
@@ -173,6 +173,9 @@ class Call:
     model: str | None = None
     stream: bool = False
     route: str | None = None
+    provider: str | None = None  # the one whose targets are asked first, where a client names it
+    check: Callable[[Any], str | None] | None = None  # what is wrong with a whole answer's JSON
+    plain: bool = False  # nothing but the answer may be in the client's stream: no comments
     resilience: Any = None  # llmitm.config.schema.Resilience of the chosen route
     plan: tuple[Target, ...] = ()
     attempts: list[Attempt] = field(default_factory=list)
@@ -276,7 +279,7 @@ def call_of(flow: http.HTTPFlow) -> Call:
 def _object(raw: bytes | None) -> dict[str, Any] | None:
     try:
         value = _json.decode(raw or b"")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

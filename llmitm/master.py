@@ -27,7 +27,7 @@ from llmitm.engine.lifecycle import Lifecycle
 from llmitm.engine.upstream import Upstream
 from llmitm.keyring import Keyring
 from llmitm.metrics import Metrics
-from llmitm.pipeline import load_addons
+from llmitm.pipeline import listed, load_addons
 from llmitm.prices import PriceBook
 from llmitm.runtime import Runtime
 from llmitm.simulator.server import Simulator
@@ -110,7 +110,6 @@ class GatewayMaster(Master):
 
     async def start(self) -> None:
         tokens.preload()
-        self.runtime.upstream.start()
         await self._start_simulator()
         self._load_addons()
         await self._share()
@@ -149,7 +148,7 @@ class GatewayMaster(Master):
 
     def _load_addons(self) -> None:
         self.addons.add(proxyserver.Proxyserver())
-        load_addons(self, self.loaded.gateway.addons)
+        load_addons(self, listed(self.loaded.gateway))
         self.hooks.rebuild([*self.addons.chain, *self.observers])
 
     async def _listen(self) -> None:

@@ -17,10 +17,13 @@ from llmitm.config.gateway import AddonEntry, is_path
 if TYPE_CHECKING:
     from mitmproxy.master import Master
 
+    from llmitm.config.schema import Gateway
+
 # The way of a call, read top to bottom. `call_end` runs in the same order, so what completes the
 # record stands before what consumes it.
 DEFAULT = (
     "auth",
+    "inspector",
     "access",
     "models",
     "token_count",
@@ -35,17 +38,33 @@ DEFAULT = (
     "metrics",
 )
 
+# What `seed_apis` adds, each before the addon that must find its work done.
+SEEDS = (("seed_apis", "auth"), ("seed_health", "auth"), ("seed_users", "router"))
+
 
 class AddonError(Exception):
     """An addon of the list can't be loaded; the message names it and what to do."""
 
 
-def load_addons(master: Master, entries: tuple[AddonEntry, ...] | None) -> None:
-    """Load the listed addons, in order, into `master`; None stands for the default list.
+def listed(gateway: Gateway) -> tuple[AddonEntry, ...]:
+    """The addons of `gateway.yaml`, or the default ones, and those that a switch turns on."""
+    entries = gateway.addons
+    if entries is None:
+        entries = tuple(AddonEntry(name=name) for name in DEFAULT)
+    found = [e for e in entries if e.name != "inspector" or gateway.listen.inspector]
+    for name, before in SEEDS if gateway.seed_apis else ():
+        names = [entry.name for entry in found]
+        if name not in names:
+            found.insert(names.index(before) if before in names else 0, AddonEntry(name=name))
+    return tuple(found)
+
+
+def load_addons(master: Master, entries: tuple[AddonEntry, ...]) -> None:
+    """Load addons, in order, into `master`.
 
     Raises AddonError: a gateway that runs without one of its addons would decide differently.
     """
-    for entry in entries if entries is not None else tuple(AddonEntry(name=n) for n in DEFAULT):
+    for entry in entries:
         module = _load(entry.name)
         try:
             master.addons.add(module)
@@ -82,12 +101,16 @@ def _execute(name: str, path: Path) -> ModuleType:
         raise AddonError(f"addon {path} can't be loaded.")
     module = importlib.util.module_from_spec(spec)
     sys.path.insert(0, str(path.parent))
+    before = sys.modules.get(name)
+    sys.modules[name] = module  # dataclasses look their own module up while they are made
     try:
         loader.exec_module(module)
     except Exception as fault:
         raise AddonError(f"addon {path}: {type(fault).__name__}: {fault}") from fault
     finally:
         sys.path.remove(str(path.parent))
+        if before is not None:
+            sys.modules[name] = before
     if not getattr(module, "name", None):
         module.__dict__["name"] = path.stem
     return module

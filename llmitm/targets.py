@@ -70,7 +70,7 @@ class Targets:
             settings = self._settings.get(name, self._default)
             guard = Guard(Breaker(settings, self._count_changes(name)))
             self._guards[name] = guard
-            self.metrics["llm_circuit_breaker_state"].at(name).set(0)
+            self.metrics.begin_target(name)
         return guard
 
     @property

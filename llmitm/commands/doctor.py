@@ -15,12 +15,10 @@ from llmitm import tokens
 from llmitm.commands.common import config_option, console, read_config, run
 from llmitm.config.load import Loaded
 from llmitm.config.schema import Provider
-from llmitm.engine.upstream import Upstream, UpstreamError
+from llmitm.engine.upstream import Upstream
+from llmitm.probe import probe
 from llmitm.stores.errors import LedgerError
 from llmitm.stores.reader import open_reader
-
-CONNECT_SECONDS = 5.0
-_PROBES = {"openai": "/models", "anthropic": "/v1/models", "ollama": "/api/version"}
 
 
 class Finding(NamedTuple):
@@ -61,7 +59,6 @@ async def examine(loaded: Loaded) -> AsyncIterator[Finding]:
     yield await _ledger(loaded)
     yield await asyncio.to_thread(_tokenizer)
     upstream = Upstream()
-    upstream.start()
     try:
         for name, provider in loaded.gateway.providers.items():
             yield await _provider(upstream, name, provider)
@@ -97,29 +94,14 @@ def _tokenizer() -> Finding:
 
 
 async def _provider(upstream: Upstream, name: str, provider: Provider) -> Finding:
+    what = f"provider {name}"
     if not provider.base_url:
-        return Finding(True, f"provider {name}", "runs inside the gateway")
+        return Finding(True, what, "runs inside the gateway")
     base = provider.base_url.rstrip("/")
-    dialect = provider.dialect or "ollama"
-    base = base if dialect == "openai" else base.removesuffix("/v1")
-    headers = _credential(provider)
-    try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            answer = await upstream.send(
-                "GET", base + _PROBES[dialect], headers, None, CONNECT_SECONDS
-            )
-            answer.close()
-    except (UpstreamError, TimeoutError) as fault:
-        return Finding(False, f"provider {name}", f"not reachable: {fault or 'no answer'}")
-    if answer.status in (401, 403):
-        return Finding(False, f"provider {name}", f"refuses the key ({answer.status}); see api_key")
-    return Finding(answer.status < 500, f"provider {name}", f"answers {answer.status}")
-
-
-def _credential(provider: Provider) -> dict[str, str]:
-    if provider.api_key is None:
-        return {}
-    secret = provider.api_key.reveal()
-    if provider.api == "anthropic":
-        return {"x-api-key": secret, "anthropic-version": "2023-06-01"}
-    return {"authorization": f"Bearer {secret}"}
+    base = base if provider.dialect == "openai" else base.removesuffix("/v1")
+    reached = await probe(upstream, provider, base)
+    if reached.fault is not None:
+        return Finding(False, what, f"not reachable: {reached.fault}")
+    if reached.refused:
+        return Finding(False, what, f"refuses the key ({reached.status}); see api_key")
+    return Finding(reached.ok, what, f"answers {reached.status}")

@@ -48,6 +48,7 @@ _BREAKER = "LLM_CIRCUIT_BREAKER_"
 VARIABLES: tuple[Variable, ...] = (
     Variable("HTTP_PORT", "port of the gateway", "gateway", ("listen", "gateway"), _port),
     Variable("METRICS_PORT", "port of metrics and admin", "gateway", ("listen", "admin"), _port),
+    Variable("LLMITM_SEED_APIS", "true: the seeds' endpoints are served", "gateway", ("seed_apis",)),
     Variable("LOG_LEVEL", "debug, info, warn or error", "logging", ("level",)),
     Variable(
         "LLM_MAX_RETRIES",
@@ -88,7 +89,7 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("OLLAMA_HOST", "the same as host:port"),
     Variable("LLM_BASE_URL", "base URL of an OpenAI-compatible provider, llm"),
     Variable("LLM_API_KEY", "its credential"),
-    Variable("LLM_MODEL", "its default model"),
+    Variable("LLM_MODEL", "its default model, and the one of seeds' endpoints that name none"),
     Variable("WORKER_ADDRESSES", "Ollama-compatible workers, host:port, separated by commas"),
     Variable("API_KEYS", "clients' keys, separated by commas; they make a key required"),
     Variable("LLMITM_DATA_DIR", "directory of the ledger where no ledger is configured"),

@@ -12,11 +12,8 @@ from llmitm.config.defaults import default_ledger, default_routes, route_to
 from llmitm.config.document import Document, Place, Where
 from llmitm.config.environment import PLACE, Environment
 from llmitm.config.policies import POLICY_FILES
-from llmitm.config.providers import BASE_URLS
+from llmitm.config.providers import BASE_URLS, DEFAULT_MODELS
 from llmitm.config.values import Text
-
-# The models that the *_COST_PER_1K variables price where no model is named.
-_PRICED_MODELS = {"openai": "gpt-3.5-turbo", "gemini": "gemini-2.0-flash-exp"}
 
 
 def documents(env: Mapping[str, str]) -> dict[str, Document]:
@@ -96,7 +93,7 @@ class _Builder:
     def _prices(self, providers: Mapping[str, dict[str, Any]]) -> None:
         prices: list[dict[str, Any]] = []
         self._documents["prices"].value["prices"] = prices
-        for name, usual in _PRICED_MODELS.items():
+        for name, usual in DEFAULT_MODELS.items():
             variables = {s: f"{name.upper()}_{s.upper()}_COST_PER_1K" for s in ("input", "output")}
             costs = {s: self._env.get(variable) for s, variable in variables.items()}
             if name not in providers or not any(costs.values()):

@@ -22,6 +22,9 @@ BASE_URLS: dict[str, str] = {
     "ollama": "http://127.0.0.1:11434",
 }
 
+# What OPENAI_MODEL and GEMINI_MODEL mean where they are not set.
+DEFAULT_MODELS: dict[str, str] = {"openai": "gpt-3.5-turbo", "gemini": "gemini-2.0-flash-exp"}
+
 # The wire API of each `api` that is not one itself; the simulator speaks all of them.
 DIALECTS: dict[str, str | None] = {"gemini": "openai", "simulator": None}
 

@@ -28,6 +28,8 @@ from llmitm.policy.outcome import Failure
 # A whole answer says nothing until it is complete, so it may take longer than a first token.
 WHOLE_ANSWER_FACTOR = 3
 MAX_WHOLE_BODY = 64 << 20
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+STREAMED = frozenset({"chat", "completions", "responses", "messages", "generate"})
 STREAM_TYPES = frozenset({"text/event-stream", "application/x-ndjson"})
 
 Body = bytes | AsyncIterator[bytes] | None
@@ -41,6 +43,11 @@ class Terms:
     timeouts: Timeouts
     translation: Translation | None
     hold_bytes: int
+
+    @property
+    def reads_json(self) -> bool:
+        """Whether nothing but JSON will do, whatever the provider calls what it sends."""
+        return self.translation is not None or self.call.check is not None
 
     @property
     def tap(self) -> tuple[str, str]:
@@ -98,13 +105,20 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
                 answer.watch = attempt.watch
             if answer.status >= 400:
                 raise await refused(attempt, answer, terms)
-            if terms.call.stream and answer.content_type in STREAM_TYPES:
+            if answer.content_type in STREAM_TYPES and (
+                terms.call.stream or terms.call.operation in STREAMED
+            ):
+                terms.call.stream = True  # as the provider understood it
                 failure, wait = Failure.FIRST_TOKEN_TIMEOUT, timeouts.first_token
                 clock.reschedule(started + timeouts.connect + wait)
                 stream = EventStream(answer, terms, attempt)
                 await stream.until_content()
                 return Ready(attempt, answer, terms, stream=stream)
-            if not (answer.content_type.endswith("json") or terms.translation):
+            if 300 <= answer.status < 400 and attempt.method not in SAFE:
+                # Where it leads, our credential and the client's prompt were not meant to go.
+                raise failed(attempt, Failure.MALFORMED, "the provider redirects: see its base_url")
+            bodiless = attempt.method == "HEAD" or answer.status in (204, 304)
+            if bodiless or not (answer.content_type.endswith("json") or terms.reads_json):
                 attempt.first_token = time.monotonic()
                 return Ready(attempt, answer, terms)
             failure, wait = Failure.TOTAL_TIMEOUT, timeouts.total
@@ -142,11 +156,14 @@ async def _whole(attempt: Attempt, answer: Answer, terms: Terms) -> bytes:
             if attempt.usage is None:
                 attempt.produced = dialects.output_of(*terms.tap, parsed)
         if terms.translation is not None:
-            translated = terms.translation.response(parsed, terms.call.model or attempt.model)
-            return msgspec.json.encode(translated)
-    except (msgspec.DecodeError, GatewayError) as fault:
+            parsed = terms.translation.response(parsed, terms.call.model or attempt.model)
+            body = msgspec.json.encode(parsed)
+    except (msgspec.DecodeError, RecursionError, GatewayError) as fault:
         failure = Failure.MALFORMED if body else Failure.EMPTY
         raise failed(attempt, failure, "the answer makes no sense") from fault
+    unfit = terms.call.check(parsed) if terms.call.check is not None else None
+    if unfit is not None:
+        raise failed(attempt, Failure.UNFIT, unfit)
     return body
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
 from llmitm import dialects
 from llmitm.call import Attempt, Call, call_of
+from llmitm.engine import messages
 from llmitm.engine.attempt import Ready
 from llmitm.engine.failure import AttemptFailed
 from llmitm.engine.hooks import HookTable
-from llmitm.engine.reply import HOP_BY_HOP, Header, Reply
+from llmitm.engine.reply import HOP_BY_HOP, Header, Reply, hop_by_hop
 from llmitm.errors import Cause, GatewayError, render
+
+logger = logging.getLogger(__name__)
 
 # Of a provider's headers these are not the client's: framing, cookies, and what tells whose
 # account and which limits the gateway calls with.
@@ -68,7 +72,7 @@ class Delivery:
         status, headers, body = render(error, call.dialect, call.request_id)
         call.status = status
         fields = [(k.encode(), v.encode("utf-8", "replace")) for k, v in headers.items()]
-        self._flow.response = _response(status, fields, body)
+        self._flow.response = messages.response(status, fields, body)
         await self._hooks.observe("response", self._flow)
         await self._settle(self._flow)
         await self.reply.whole(status, self._headers(), self._flow.response.raw_content or b"")
@@ -94,7 +98,7 @@ class Delivery:
         status = refusal.status if refusal.status < 500 else 400
         call.error, call.status = error, status
         fields = [(b"content-type", b"application/json"), (b"x-should-retry", b"false")]
-        self._flow.response = _response(status, fields, refusal.body)
+        self._flow.response = messages.response(status, fields, refusal.body)
         await self._hooks.decide("response", self._flow)
         await self._settle(self._flow)
         await self.reply.whole(status, self._headers(), self._flow.response.raw_content or b"")
@@ -103,14 +107,15 @@ class Delivery:
         """Send an answer that is complete."""
         call, attempt = self.call, ready.attempt
         body = ready.body or b""
-        self._flow.response = response = _response(
+        self._flow.response = response = messages.response(
             ready.answer.status, self._passed_on(ready.answer.raw_headers), body
         )
         call.first_token = call.first_token or attempt.first_token
         await self._hooks.decide("responseheaders", self._flow)
+        call.status = response.status_code
+        await self._settle(self._flow)  # so that whoever reads the answer can read its cost
         await self._hooks.decide("response", self._flow)
         call.status = response.status_code
-        await self._settle(self._flow)
         await self.reply.whole(response.status_code, self._headers(), response.raw_content or b"")
 
     async def raw(self, ready: Ready) -> None:
@@ -126,7 +131,7 @@ class Delivery:
         call.first_token = call.first_token or ready.attempt.first_token
         if self._flow.response is not None:
             return
-        self._flow.response = response = _response(
+        self._flow.response = response = messages.response(
             ready.answer.status, self._passed_on(ready.answer.raw_headers), b""
         )
         if ready.terms.translation is not None:
@@ -160,6 +165,7 @@ class Delivery:
         call.error = error
         self._flow.error = mitm_flow.Error(str(error))
         said = dialects.error_event(error, call.dialect, call.operation, call.request_id)
+        said = self._last_words(said)
         if said:
             await self._write(said)
             await self.reply.end()
@@ -172,6 +178,14 @@ class Delivery:
             self.call.watch.data(data)
         await self.reply.write(data)
 
+    def _last_words(self, said: bytes) -> bytes:
+        """An in-band error as an addon's stream callable tells it."""
+        try:
+            return self._through(said) if said else b""
+        except Exception:
+            logger.exception("a stream callable failed")
+            return said  # most likely it is what the error is about
+
     def _through(self, data: bytes) -> bytes:
         """What an addon's stream callable makes of a chunk; a fault in it ends the call."""
         stream = self._flow.response.stream if self._flow.response else True
@@ -180,11 +194,14 @@ class Delivery:
         out = stream(data)
         return out if isinstance(out, bytes) else b"".join(out)
 
-    def _passed_on(self, raw_headers: Iterable[Header]) -> list[Header]:
+    def _passed_on(self, raw_headers: Sequence[Header]) -> list[Header]:
+        hops = hop_by_hop(raw_headers)
         return [
             (name, value)
             for name, value in raw_headers
-            if (low := name.lower()) not in _KEPT_BACK and not low.startswith(_KEPT_BACK_PREFIXES)
+            if (low := name.lower()) not in _KEPT_BACK
+            and low not in hops
+            and not low.startswith(_KEPT_BACK_PREFIXES)
         ]
 
     def _headers(self) -> list[Header]:
@@ -202,17 +219,3 @@ class Delivery:
             fields.append((b"x-llmitm-cost-usd", f"{call.cost_usd:f}".encode()))
         fields.extend((k.encode(), v.encode()) for k, v in call.reply_headers.items())
         return fields
-
-
-def _response(status: int, fields: Iterable[Header], body: bytes) -> http.Response:
-    now = time.time()
-    return http.Response(
-        http_version=b"HTTP/1.1",
-        status_code=status,
-        reason=b"",
-        headers=http.Headers(fields),
-        content=body,
-        trailers=None,
-        timestamp_start=now,
-        timestamp_end=now,
-    )

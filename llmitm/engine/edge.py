@@ -31,6 +31,7 @@ _READ_BUFFER = 65536
 _MAX_TARGET = 16384
 _LINGER_SECONDS = 2.0
 _CLOSE_SECONDS = 2.0
+_VERSIONS = ((1, 0), (1, 1))
 _ALLOW = {"allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
 
 
@@ -45,6 +46,7 @@ class GatewayConnection(RequestHandler):
         self._arriving: Any = EMPTY_PAYLOAD  # of the newest request
         self._head_size = 0
         self._head_timer: asyncio.TimerHandle | None = None
+        self._refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -59,6 +61,8 @@ class GatewayConnection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Parse what arrived, and bound what the parser doesn't: the head, in size and time."""
+        if self._refused:
+            return
         in_body = not self._arriving.is_eof()
         count = self._request_count
         super().data_received(data)
@@ -76,6 +80,7 @@ class GatewayConnection(RequestHandler):
             self._arriving.set_exception(RequestPayloadError(message.message))
         else:
             self._arriving = payload
+            self._refused = isinstance(message, _ErrInfo)
 
     def _part_of_head(self, size: int) -> None:
         self._head_size += size
@@ -95,12 +100,25 @@ class GatewayConnection(RequestHandler):
     def _refuse(self, fault: BaseException) -> None:
         """Answer a head that will not be read to its end, and close."""
         self._head_ended()
-        if self.transport is None:
-            return
-        self.transport.pause_reading()
+        self._refused = True
         self._messages.append((_ErrInfo(400, fault, str(fault)), EMPTY_PAYLOAD))
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _process_keepalive(self) -> None:
+        if self._head_timer is None:
+            super()._process_keepalive()
+        else:
+            self._keepalive_handle = None  # not idle: the head has a time limit of its own
+
+    async def linger(self) -> None:
+        """Close our side, and wait a while for the client to read that before it sends more.
+
+        A connection that is closed on unread data is reset, and the reply may be lost (RFC 9112 §9.6).
+        """
+        if self.transport is not None and self.transport.can_write_eof():
+            self.transport.write_eof()
+            await asyncio.sleep(_LINGER_SECONDS)
 
     @property
     def reusable(self) -> bool:
@@ -133,7 +151,9 @@ class GatewayConnection(RequestHandler):
     def _make_error_handler(self, err_info: Any) -> Callable[[Any], Awaitable[Any]]:
         async def answer(request: Incoming) -> Any:
             request.broken = err_info.exc
-            return await self.edge.handle(request)
+            sent = await self.edge.handle(request)
+            await self.linger()
+            return sent
 
         return answer
 
@@ -156,8 +176,6 @@ class Incoming:
         self._task = task
 
     def at_hand(self) -> bytes | None:
-        if self.broken is not None:
-            raise _malformed(self.broken)
         if not self.payload.is_eof():
             return None
         try:
@@ -281,6 +299,8 @@ class Edge:
 
     async def _answer(self, request: Incoming) -> _Sent:
         message = request.message
+        if message.version not in _VERSIONS:
+            request.broken = BadHttpMessage("only HTTP/1.1 is spoken here")
         reply = Reply(
             request.connection,
             chunked_ok=message.version >= (1, 1),
@@ -296,6 +316,8 @@ class Edge:
             refusal = GatewayError(
                 Cause.SHUTTING_DOWN, "The gateway is shutting down; try again.", retry_after=1
             )
+        elif request.broken is not None:
+            refusal = _malformed(request.broken)
         elif message.method == "CONNECT":
             refusal = GatewayError(Cause.INVALID_REQUEST, "This is no proxy for CONNECT.")
         await self.lifecycle.run(flow, reply, Intake(self.http, request, flow), refusal)

@@ -13,7 +13,7 @@ import time
 from mitmproxy import http
 
 from llmitm.call import Attempt, Target, call_of
-from llmitm.engine.attempt import Ready, Terms, begin
+from llmitm.engine.attempt import Body, Ready, Terms, begin
 from llmitm.engine.delivery import Delivery, report
 from llmitm.engine.failure import AttemptFailed
 from llmitm.engine.hedge import race
@@ -32,6 +32,7 @@ MESSAGES = {
     Cause.RATE_LIMITED: "Every provider of this model asks to wait. Try again later.",
     Cause.UPSTREAM_TIMEOUT: "The provider of this model did not answer in time.",
     Cause.CIRCUIT_OPEN: "The providers of this model are failing and are not asked for now.",
+    Cause.INVALID_RESPONSE: "The model did not answer in the form that was asked for.",
     Cause.STREAM_CUT: "The answer broke off and could not be continued.",
     Cause.UPSTREAM_REFUSED: "The provider refused to go on with this answer.",
 }
@@ -94,8 +95,8 @@ class Exchange:
         call.attempts.append(attempt)
         terms = Terms(call, self._policy.timeouts, translation, self._policy.hold.bytes)
         try:
-            body = self._upload.body(attempt) if self._upload else attempt.body
-            return await begin(runtime.upstream, attempt, terms, body)
+            sent: Body = self._upload.body(attempt) if self._upload else attempt.body
+            return await begin(runtime.upstream, attempt, terms, sent)
         except AttemptFailed as failure:
             if self._upload is not None and self._upload.fault is not None:
                 attempt.error = self._upload.fault.cause.value  # it says nothing of the target

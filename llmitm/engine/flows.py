@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +11,7 @@ from mitmproxy import connection, http
 
 from llmitm.call import Call, attach
 from llmitm.dialects import paths
+from llmitm.engine import messages
 
 
 def make_client(conn: Any) -> connection.Client:
@@ -26,24 +26,16 @@ def make_client(conn: Any) -> connection.Client:
 
 def make_flow(client: connection.Client, message: Any) -> http.HTTPFlow:
     """A flow for a parsed request head. The body is still out."""
-    now = time.time()
     path = origin_form(message.path)
-    request = http.Request(
+    flow = http.HTTPFlow(client, messages.unconnected(), live=True)
+    flow.request = messages.request(
         host=client.sockname[0],
         port=client.sockname[1],
         method=message.method.encode(),
         scheme=b"https" if client.tls else b"http",
-        authority=b"",
         path=path.encode("utf-8", "surrogateescape"),
-        http_version=b"HTTP/1.1",
-        headers=http.Headers(message.raw_headers),
-        content=b"",
-        trailers=None,
-        timestamp_start=now,
-        timestamp_end=now,
+        fields=message.raw_headers,
     )
-    flow = http.HTTPFlow(client, connection.Server(address=None), live=True)
-    flow.request = request
     attach_call(flow, message.headers)
     return flow
 

@@ -180,7 +180,7 @@ class Connection(asyncio.Protocol):
                 self._write(b"0\r\n\r\n")
         except asyncio.CancelledError:
             raise
-        except Exception as fault:
+        except Exception as fault:  # noqa: BLE001 whoever feeds the body decides what it raises
             self._break(UpstreamError(Failure.RESET, f"the request body broke off: {fault}"))
 
     def _write(self, data: bytes) -> None:

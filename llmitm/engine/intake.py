@@ -42,7 +42,7 @@ class Intake:
         self._flow = flow
         self._call = call_of(flow)
         self._type = source.headers.get("content-type", "")
-        self._encoded = source.headers.get("content-encoding", "identity") != "identity"
+        self._encoded = "content-encoding" in source.headers
         self._needs_model = paths.has_model(self._call.operation)
         self._form: FormScan | None = None  # where the call is routed by a form's model
 

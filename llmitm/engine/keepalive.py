@@ -13,8 +13,8 @@ class KeepAlive:
     """Sends a comment after each `interval` seconds until the answer begins. None turns it off."""
 
     def __init__(self, call: Call, delivery: Delivery, interval: float | None) -> None:
-        wanted = interval is not None and call.stream and call.dialect != "ollama"
-        self._interval = interval if wanted else None
+        events = call.stream and call.dialect != "ollama" and not call.plain
+        self._interval = interval if events else None
         self._delivery = delivery
         self._timer: asyncio.TimerHandle | None = None
 

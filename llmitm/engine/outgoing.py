@@ -10,7 +10,7 @@ from llmitm.config.schema import Provider
 from llmitm.dialects import openai, paths, translate
 from llmitm.dialects.translation import Translation
 from llmitm.engine import form
-from llmitm.engine.reply import HOP_BY_HOP
+from llmitm.engine.reply import HOP_BY_HOP, hop_by_hop
 
 _encode = msgspec.json.Encoder().encode
 
@@ -53,10 +53,11 @@ def prepare(
     path, _, query = flow.request.path.partition("?")
     path = paths.strip_prefix(path)
     attempt.method = flow.request.method
+    hops = hop_by_hop(flow.request.headers.fields)
     attempt.headers = {
         name.decode("latin-1").lower(): value.decode("latin-1")
         for name, value in flow.request.headers.fields
-        if name.lower() not in _KEPT_BACK
+        if (low := name.lower()) not in _KEPT_BACK and low not in hops
     }
     attempt.headers["accept-encoding"] = "identity"
     body = call.body(flow) if body is None else body
@@ -76,18 +77,21 @@ def prepare(
 def _same_dialect(
     flow: http.HTTPFlow, call: Call, attempt: Attempt, body: dict[str, object] | None
 ) -> bytes | None:
-    """The client's bytes, unless the target's model has another name or usage must be asked for."""
+    """The client's body, with the target's name of the model, and asking for usage.
+
+    It is encoded anew, so that of a key given twice the provider sees what we have judged.
+    """
     if body is None:
         return _form(flow, call, attempt) or None
     changes: dict[str, object] = {}
-    resumed = body is not call.body(flow)
     if call.model is not None and attempt.model != call.model:
         changes["name" if "name" in body and "model" not in body else "model"] = attempt.model
     if call.dialect == "openai" and call.stream:
         asked = openai.ask_for_usage(body) if call.operation in ("chat", "completions") else None
         call.hide_usage = asked is not None
         changes.update(asked or {})
-    return _encode({**body, **changes}) if changes or resumed else flow.request.raw_content
+    judged = paths.has_model(call.operation) or call.model is not None
+    return _encode({**body, **changes}) if judged else flow.request.raw_content
 
 
 def _form(flow: http.HTTPFlow, call: Call, attempt: Attempt) -> bytes | None:

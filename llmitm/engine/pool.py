@@ -101,7 +101,8 @@ class Pool:
             ) from None
         except (OSError, ssl.SSLError, ValueError) as fault:
             self._names.pop((origin.host, origin.port), None)
-            raise UpstreamError(Failure.CONNECT, f"{type(fault).__name__}: {fault}"[:200]) from fault
+            what = f"{type(fault).__name__}: {fault}"[:200]
+            raise UpstreamError(Failure.CONNECT, what) from fault
 
     def close(self) -> None:
         if self._sweeper is not None:
@@ -161,9 +162,7 @@ class Pool:
             lambda: connection, sock=sock, ssl=tls, server_hostname=origin.host if tls else None
         )
 
-    async def _dial(
-        self, loop: asyncio.AbstractEventLoop, host: str, port: int
-    ) -> socket.socket:
+    async def _dial(self, loop: asyncio.AbstractEventLoop, host: str, port: int) -> socket.socket:
         known = self._names.get((host, port))
         if known is None or known[0] < loop.time():
             found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

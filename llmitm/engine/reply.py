@@ -7,6 +7,7 @@ backpressure are decided in this file.
 from __future__ import annotations
 
 import http
+import re
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -26,9 +27,17 @@ HOP_BY_HOP = frozenset(
 )
 _STATUS_LINES = {s.value: f"HTTP/1.1 {s.value} {s.phrase}\r\n".encode() for s in http.HTTPStatus}
 _BODILESS = frozenset({204, 304})
-_FORBIDDEN = (b"\r", b"\n", b"\0")
+_BREAKS = re.compile(rb"[\r\n\0]").search
 
 Header = tuple[bytes, bytes]
+
+
+def hop_by_hop(headers: Iterable[Header]) -> frozenset[bytes]:
+    """The names, in lower case, that are about one connection: the usual and the nominated ones."""
+    nominated = [v for name, v in headers if name.lower() == b"connection"]
+    if not nominated:
+        return HOP_BY_HOP
+    return HOP_BY_HOP.union(n.strip().lower() for v in nominated for n in v.split(b","))
 
 
 class Connection(Protocol):
@@ -80,7 +89,8 @@ class Reply:
 
     async def start(self, status: int, headers: Iterable[Header]) -> None:
         """Send the head of a reply whose length is not known."""
-        self._chunked = self._chunked_ok and not self._head_only and status not in _BODILESS
+        self._head_only = self._head_only or status in _BODILESS
+        self._chunked = self._chunked_ok and not self._head_only
         # Without chunks (HTTP/1.0) the end of the body is the end of the connection.
         self.keep_alive = self.keep_alive and (self._chunked or self._head_only)
         head = self._head(status, headers)
@@ -136,7 +146,7 @@ class Reply:
             lowered = name.lower()
             if lowered in HOP_BY_HOP or lowered == b"content-length":
                 continue
-            if any(c in name or c in value for c in _FORBIDDEN):
+            if _BREAKS(value) or _BREAKS(name):
                 continue  # a header with a line break would let its author write our reply
             head.append(b"%b: %b\r\n" % (name, value))
         if not self.keep_alive:

@@ -11,11 +11,11 @@ from mitmproxy import flowfilter, http
 
 from llmitm.call import call_of
 from llmitm.config.schema import Inspector
+from llmitm.config.secret import MASK
 from llmitm.errors import Cause, GatewayError
 from llmitm.inspector.book import Book
 from llmitm.inspector.draw import facts
 from llmitm.inspector.entry import Entry
-from llmitm.inspector.masking import MASK
 
 logger = logging.getLogger(__name__)
 

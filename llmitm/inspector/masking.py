@@ -16,7 +16,9 @@ _NAMES = (
 # The last word of the name tells: x-api-key is a key, x-ratelimit-remaining-tokens is not.
 _HEADER = re.compile(rf"(?:^|[-_.])(?:{_NAMES})$|apikey$".encode(), re.IGNORECASE)
 _PUBLIC = frozenset({b"idempotency-key", b"sec-websocket-key", b"prompt-cache-key"})
-_QUERY = re.compile(rf"(?<=[?&])((?:[^=&#]*[-_.])?(?:{_NAMES})|[^=&#]*apikey)=[^&#]*", re.IGNORECASE)
+_QUERY = re.compile(
+    rf"(?<=[?&])((?:[^=&#]*[-_.])?(?:{_NAMES})|[^=&#]*apikey)=[^&#]*", re.IGNORECASE
+)
 # How browsers send a key with a WebSocket of OpenAI's: as the name of a protocol.
 _PROTOCOL = b"sec-websocket-protocol"
 _PROTOCOL_KEY = re.compile(rb"(api-key\.)[^\s,]+")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from array import array
+from collections.abc import Iterable
 
 MAX_MARKS = 1000  # chunks whose time is kept; a mark is 8 bytes
 
@@ -14,7 +15,7 @@ class Recorder:
     `size` is all of it in bytes, `kept` what is held, at most `cap`.
     """
 
-    __slots__ = ("cap", "head", "kept", "marks", "size", "started", "status", "_parts")
+    __slots__ = ("_parts", "cap", "head", "kept", "marks", "size", "started", "status")
 
     def __init__(self, cap: int, started: float) -> None:
         self.cap = cap
@@ -26,9 +27,9 @@ class Recorder:
         self.marks = array("I")  # offset in bytes, milliseconds since the start, and so on
         self._parts: list[bytes] = []
 
-    def begin(self, status: int, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """The head of an answer came."""
-        self.status, self.head = status, headers
+        self.status, self.head = status, tuple(headers)
 
     def data(self, chunk: bytes) -> None:
         """The next bytes of the body came."""

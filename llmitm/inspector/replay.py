@@ -7,8 +7,8 @@ import logging
 import time
 from collections.abc import Sequence
 
-from mitmproxy import command, http
 from mitmproxy import flow as mitm_flow
+from mitmproxy import http
 
 from llmitm.engine.flows import attach_call
 from llmitm.engine.lifecycle import Lifecycle
@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 class Nowhere:
     """The connection of a call whose answer is only looked at."""
+
+    reusable = False
 
     def send(self, data: bytes) -> None:
         """Nobody reads it; the inspector watches the call."""
@@ -40,14 +42,13 @@ class Whole:
 
 
 class Replays:
-    """Makes calls from flows of the view. Commands have mitmweb's names."""
+    """Makes calls from flows of the view."""
 
     def __init__(self, book: Book, lifecycle: Lifecycle) -> None:
         self._book = book
         self._lifecycle = lifecycle
         self._running: set[asyncio.Task[None]] = set()
 
-    @command.command("replay.client")
     def start(self, flows: Sequence[mitm_flow.Flow]) -> None:
         """Send calls again, each as a new one."""
         for flow in flows:
@@ -60,12 +61,10 @@ class Replays:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    @command.command("replay.client.count")
     def count(self) -> int:
         """How many calls are being sent again."""
         return len(self._running)
 
-    @command.command("replay.client.stop")
     def stop(self) -> None:
         """Break off the calls that are being sent again."""
         for task in self._running:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import re
 import secrets
 import socket
 from pathlib import Path
@@ -44,11 +43,11 @@ class Updates(app.ClientConnection):
         return self._send_queue.qsize()
 
     def open(self, *args: str, **kwargs: str) -> None:
-        super().open(*args, **kwargs)
+        super().open(*args, **kwargs)  # type: ignore[no-untyped-call]
         self.live.connected(self)
 
     def on_close(self) -> None:
-        super().on_close()
+        super().on_close()  # type: ignore[no-untyped-call]
         self.live.gone(self)
 
     def send_flow(self, kind: Any, flow: mitm_flow.Flow, fields: dict[str, Any]) -> None:
@@ -56,7 +55,7 @@ class Updates(app.ClientConnection):
 
     def reset(self) -> None:
         """Have the browser read everything anew."""
-        self.send(self._json_dumps({"type": "flows/reset"}))
+        self.send(self._json_dumps({"type": "flows/reset"}))  # type: ignore[no-untyped-call]
         for name, expression in self.filters.copy().items():
             self.update_filter(name, expression.pattern)
 

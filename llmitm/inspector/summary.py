@@ -48,7 +48,9 @@ def running_comment(call: Call) -> str:
     state = "waiting for a target" if last is None else "waiting for the first token"
     if call.first_token is not None:
         state = "streaming" if call.stream else "answering"
-    parts = [call.model or call.operation, last and f"{last.target.provider}/{last.model}"]
+    parts = [call.model or call.operation]
+    if last is not None:
+        parts.append(f"{last.target.provider}/{last.model}")
     if call.first_token is not None:
         parts.append(f"first token {(call.first_token - call.started) * 1000:.0f} ms")
     return joined(*parts, f"{state} …")

@@ -259,6 +259,8 @@ def _give_up(history: Sequence[AttemptOutcome]) -> Deliver | Stop:
         return Stop(Cause.CIRCUIT_OPEN, soonest)
     if all(_kind(outcome) is _Kind.LIMITED for outcome in heard):
         return Stop(Cause.RATE_LIMITED, soonest)
+    if heard[-1].failure is Failure.UNFIT:
+        return Stop(Cause.INVALID_RESPONSE)
     if heard[-1].category is Outcome.TIMEOUT:
         return Stop(Cause.UPSTREAM_TIMEOUT)
     return Stop(Cause.UPSTREAM_UNAVAILABLE)

@@ -33,6 +33,7 @@ class Failure(StrEnum):
     STREAM_CUT = "stream_cut"  # … or after it, or the stream lacks its end mark
     MALFORMED = "malformed"
     EMPTY = "empty"
+    UNFIT = "unfit"  # a whole answer, but not in the form that was asked for
     CIRCUIT_OPEN = "circuit_open"  # not sent: the breaker did not admit it
     COOLDOWN = "cooldown"  # not sent: the target asked for a pause that is not over
     CLIENT_CLOSED = "client_closed"
@@ -77,6 +78,7 @@ _FAILURES = {
     Failure.STREAM_CUT: Outcome.NETWORK_ERROR,
     Failure.MALFORMED: Outcome.SERVER_ERROR,
     Failure.EMPTY: Outcome.SERVER_ERROR,
+    Failure.UNFIT: Outcome.SUCCESS,  # the target is well: it is its model that won't comply
     Failure.CIRCUIT_OPEN: Outcome.CIRCUIT_BREAKER_OPEN,
     Failure.COOLDOWN: Outcome.CIRCUIT_BREAKER_OPEN,
     Failure.CLIENT_CLOSED: Outcome.CLIENT_ERROR,

@@ -108,7 +108,7 @@ def answer(answered: Answered) -> Json:
 
 def fault(fault: Fault) -> Json:
     """An error by the seed's own categories."""
-    category = CATEGORIES.get(fault.cause, fault.cause.value)
+    category = CATEGORIES.get(fault.cause, fault.code)
     return {"error": category, "message": fault.message, "request_id": fault.request_id}
 
 

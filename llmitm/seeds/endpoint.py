@@ -28,16 +28,17 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What an endpoint may tell of a call that failed."""
+    """What an endpoint may tell of a call that failed. `code` may say more than the cause."""
 
     cause: Cause
+    code: str
     message: str
     request_id: str
 
 
 def plain_fault(fault: Fault) -> Json:
     """An error as services without an error format of their own have it."""
-    return {"error": fault.message, "code": fault.cause.value, "request_id": fault.request_id}
+    return {"error": fault.message, "code": fault.code, "request_id": fault.request_id}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,14 @@ from llmitm.call import Principal
 from llmitm.config.access import permits
 from llmitm.config.environment import Environment
 from llmitm.config.glob import is_glob
-from llmitm.config.providers import USUAL_MODELS
+from llmitm.config.providers import DEFAULT_MODELS
 from llmitm.config.schema import Provider
 from llmitm.errors import Cause, GatewayError
 from llmitm.runtime import Runtime
 
 SAY = "set LLM_MODEL, or default_model of a provider"
+# What a provider of each API most likely has.
+LIKELY = {**DEFAULT_MODELS, "ollama": "llama3.2", "simulator": "sim-small"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,17 @@ def default_choice(live: Runtime, who: Principal | None, usual: str | None = Non
 
     `usual` is the model that the endpoint's own documentation names. Raises GatewayError.
     """
-    may = _may(live, who)
-    found = next((model for model in _candidates(live, usual) if may(model)), None)
-    if found is None:
-        raise GatewayError(
-            Cause.UNKNOWN_MODEL, f"No model is set for this endpoint: {SAY}.", param="model"
-        )
-    return Choice(found)
+    may, served = _may(who), False
+    for model in _candidates(live, usual):
+        if live.policies.route_for(model) is not None:
+            served = True
+            if may(model):
+                return Choice(model)
+    if served:
+        raise GatewayError(Cause.PERMISSION, "This API key may use no model of this endpoint.")
+    raise GatewayError(
+        Cause.UPSTREAM_UNAVAILABLE, f"No model is set for this endpoint: {SAY}, and a route for it."
+    )
 
 
 def choice_of(live: Runtime, who: Principal | None, provider: str, model: str | None) -> Choice:
@@ -49,7 +55,7 @@ def choice_of(live: Runtime, who: Principal | None, provider: str, model: str | 
             f"There is no provider {provider!r} here. There are: {known}.",
             param="provider",
         )
-    may = _may(live, who)
+    may = _may(who)
     for name in names:
         wanted = [model] if model else _candidates_of(live, name)
         for candidate in wanted:
@@ -70,14 +76,10 @@ def _named(providers: dict[str, Provider], wanted: str) -> list[str]:
     return [name for name, provider in providers.items() if provider.api == wanted]
 
 
-def _may(live: Runtime, who: Principal | None) -> Callable[[str], bool]:
+def _may(who: Principal | None) -> Callable[[str], bool]:
+    """Whether this key may ask for a model."""
     key = who.policy if who else None
-
-    def may(model: str) -> bool:
-        allowed = key is None or permits(key, model)
-        return allowed and live.policies.route_for(model) is not None
-
-    return may
+    return lambda model: key is None or permits(key, model)
 
 
 def _serves(live: Runtime, model: str, provider: str) -> bool:
@@ -95,7 +97,7 @@ def _candidates(live: Runtime, usual: str | None) -> Iterator[str]:
             yield route.model
     yield from _given(usual)
     for provider in providers:
-        yield from _given(USUAL_MODELS.get(provider.api))
+        yield from _given(LIKELY.get(provider.api))
     for route in live.policies.routes:
         yield from (target.model for target in route.targets if target.model != "*")
 
@@ -103,7 +105,7 @@ def _candidates(live: Runtime, usual: str | None) -> Iterator[str]:
 def _candidates_of(live: Runtime, name: str) -> Iterator[str]:
     provider = live.gateway.providers[name]
     yield from _given(provider.default_model)
-    yield from _given(USUAL_MODELS.get(provider.api))
+    yield from _given(LIKELY.get(provider.api))
     for route in live.policies.routes:
         targets = [target for target in route.targets if target.provider == name]
         if targets and not is_glob(route.model):

@@ -8,7 +8,7 @@ from llmitm.seeds.endpoint import Endpoint, Fault, Json
 
 def fault(fault: Fault) -> Json:
     """An error with FastAPI's `detail`."""
-    return {"detail": fault.message, "code": fault.cause.value, "request_id": fault.request_id}
+    return {"detail": fault.message, "code": fault.code, "request_id": fault.request_id}
 
 
 GENERATE = Endpoint(chat=ask, answer=answer, fault=fault)

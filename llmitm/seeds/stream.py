@@ -14,6 +14,7 @@ from llmitm.seeds.endpoint import Json
 
 TEXT = "text/plain; charset=utf-8"
 EVENTS = "text/event-stream"
+DONE = frame(b"[DONE]")
 
 
 def wants_events(headers: http.Headers) -> bool:
@@ -32,10 +33,17 @@ class TextStream:
         self._say = self._event if events else self._text
         self._fault = fault
         self._reader = dialects.reader_for("openai", "chat")
+        self._end = DONE if events else b""
 
     def __call__(self, chunk: bytes) -> bytes:
         events = self._reader.feed(chunk) if chunk else self._reader.end()
-        return b"".join(map(self._say, events))
+        said = b"".join(map(self._say, events))
+        # An empty chunk is the end of a stream that is whole, whether its end mark came or not.
+        return said if chunk else said + self._end
+
+    def whole(self, text: str) -> bytes:
+        """The whole stream of a text that came at once."""
+        return self._say(Event(b"", text=text)) + self._end
 
     def _text(self, event: Event) -> bytes:
         return event.text.encode("utf-8", "replace")
@@ -43,6 +51,4 @@ class TextStream:
     def _event(self, event: Event) -> bytes:
         if event.error is not None:
             return frame(encode(self._fault(event.error)), "error")
-        if event.done:
-            return frame(b"[DONE]")
         return frame(encode({"response": event.text})) if event.text else b""
