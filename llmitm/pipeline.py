@@ -39,7 +39,12 @@ DEFAULT = (
 )
 
 # What `seed_apis` adds, each before the addon that must find its work done.
-SEEDS = (("seed_apis", "auth"), ("seed_health", "auth"), ("seed_users", "router"))
+SEEDS = (
+    ("seed_apis", "auth"),
+    ("seed_health", "auth"),
+    ("seed_users", "router"),
+    ("seed_metrics", "metrics"),
+)
 
 
 class AddonError(Exception):

@@ -21,7 +21,7 @@ from llmitm.inspector.replay import Replays
 from llmitm.inspector.view import CallView
 
 # Of the columns that mitmweb knows; `comment` is the one that says what a call was.
-COLUMNS = ("icon", "path", "comment", "status", "size", "time", "quickactions")
+COLUMNS = ("icon", "path", "comment", "status", "size", "time")
 
 
 class Desk:

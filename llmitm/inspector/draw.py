@@ -60,7 +60,7 @@ def draw_attempt(copy: http.HTTPFlow, one: Try, call: Call, secrets: Sequence[by
     attempt, who = one.attempt, call.principal
     copy.response = shown.attempt_response(one.wire, secrets, copy.timestamp_created)
     copy.error = shown.failure(attempt.error, secrets)
-    copy.comment = summary.attempt_comment(attempt, call.request_id)
+    copy.comment = summary.attempt_comment(attempt)
     copy.marked = summary.FAILED if attempt.error else ""
     copy.metadata = summary.known(
         {

@@ -23,10 +23,10 @@ def routing(call: Call, route: Route | None) -> dict[str, Scalar]:
 
 
 def tried(attempt: Attempt) -> str:
-    """One attempt as `1. openai/gpt-4o: 503 overloaded after 12 ms`."""
+    """One attempt as `1. openai/gpt-4o: 503 (http_error) after 12 ms`."""
     name = f"{attempt.number}. {attempt.target.provider}/{attempt.model}"
     if attempt.ended is None:
         return f"{name}: waiting"
     status = "no answer" if attempt.status is None else str(attempt.status)
-    failure = f" {attempt.error}" if attempt.error else ""
+    failure = f" ({attempt.error})" if attempt.error else ""
     return f"{name}: {status}{failure} after {attempt.ms} ms"

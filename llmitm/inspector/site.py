@@ -26,7 +26,25 @@ MAX_UPLOAD = 256 << 20  # bytes of a file of flows
 LOCAL_NAMES = r"(?:localhost|127\.0\.0\.1|\[?::1\]?)"
 _WEB = Path(app.__file__).parent
 # mitmweb can list the programs of this machine and their icons; nobody needs that here.
-_LEFT_OUT = (r"/processes", r"/executable-icon", r"/updates")
+_LEFT_OUT = (r"/processes", r"/executable-icon", r"/updates", r"/")
+_STYLE = Path(__file__).with_name("page.css")
+
+
+class Index(app.IndexHandler):
+    """mitmweb's page, with our title and a style sheet on top of its own."""
+
+    def get(self) -> None:
+        page = self.render_string("../index.html").decode()
+        page = page.replace("<title>mitmproxy</title>", "<title>llmitm inspector</title>")
+        self.write(page.replace("</head>", '<link rel="stylesheet" href="page.css"></head>'))
+
+    post = get  # the log-in form
+
+
+class PageStyle(app.RequestHandler):
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/css")
+        self.write(_STYLE.read_bytes())
 
 
 class Updates(app.ClientConnection):
@@ -66,7 +84,7 @@ class Application(app.Application):
     def __init__(self, desk: Desk, live: Live, password: str | None, port: int) -> None:
         self.master = cast(Any, desk)
         handlers = [rule for rule in app.handlers if rule[0] not in _LEFT_OUT]
-        handlers.append((r"/updates", Updates))
+        handlers += [(r"/", Index), (r"/page\.css", PageStyle), (r"/updates", Updates)]
         tornado.web.Application.__init__(
             self,
             template_path=str(_WEB / "templates"),

@@ -56,14 +56,15 @@ def running_comment(call: Call) -> str:
     return joined(*parts, f"{state} …")
 
 
-def attempt_comment(attempt: Attempt, request_id: str) -> str:
+def attempt_comment(attempt: Attempt) -> str:
     """What became of one attempt."""
     result = attempt.error or ("answered" if attempt.ended else "waiting …")
     status = f"{attempt.status} {result}" if attempt.status else result
-    parts = [f"{attempt.target.provider}/{attempt.model}", status]
+    target = f"{attempt.target.provider}/{attempt.model}"
+    parts = [f"↳ attempt {attempt.number}", target, status]
     if attempt.ended is not None:
         parts.append(f"{attempt.ms} ms")
-    return joined(*parts, f"attempt {attempt.number} of {request_id}")
+    return joined(*parts)
 
 
 def marker(record: CallRecord, expensive: Decimal | None) -> str:

@@ -1,0 +1,13 @@
+-- Begin with what the ledger says, unless a beginning was made; 1 where it was taken.
+-- KEYS: the account and its leases. ARGV: now or nothing, until when what is used now counts,
+-- and pairs of until and amount.
+local account = open(KEYS[1], KEYS[2], true)
+if account.restored then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'r', '1')
+for i = 3, #ARGV, 2 do
+  book(account, tonumber(ARGV[i]), tonumber(ARGV[i + 1]))
+end
+keep(KEYS[1], math.max(account.last, tonumber(ARGV[2])) - now)
+return 1
