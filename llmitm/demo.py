@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.panel import Panel
 from rich.table import Table
 
 from llmitm import logs
@@ -86,7 +85,8 @@ async def run(port: int, admin: int, *, serve: bool, console: Console) -> None:
         url = "http://{}:{}".format(*master.address)
         await asyncio.to_thread(make_calls, f"{url}/v1", console)
         console.print(calls_table(seen.records))
-        console.print(what_next(url, master, Path(folder)))
+        # Lines to be copied: as they are, however wide the terminal is.
+        console.print(what_next(url, master, Path(folder)), soft_wrap=True, highlight=False)
         if not serve:
             master.should_exit.set()
         await serving
@@ -119,8 +119,9 @@ def make_calls(base_url: str, console: Console) -> None:
 
 def calls_table(records: Sequence[CallRecord]) -> Table:
     table = Table(title="What the gateway saw", title_justify="left")
-    for name in ("model", "asked", "tokens in", "tokens out", "cost USD", "first token", "total"):
-        table.add_column(name, justify="left" if name in ("model", "asked") else "right")
+    table.add_column("asked", overflow="fold")
+    for name in ("tokens", "cost USD", "first token", "total"):
+        table.add_column(name, justify="right", no_wrap=True)
     for record in records:
         asked = " → ".join(
             f"{a.target}{'' if a.error is None else f' ({a.status or a.error})'}"
@@ -128,10 +129,8 @@ def calls_table(records: Sequence[CallRecord]) -> Table:
         )
         first = "" if record.ttft_ms is None else f"{record.ttft_ms:.1f} ms"
         table.add_row(
-            record.model,
             asked,
-            str(record.prompt_tokens),
-            str(record.completion_tokens),
+            f"{record.prompt_tokens} + {record.completion_tokens}",
             f"{record.cost_usd:f}" if record.cost_usd is not None else "unknown",
             first,
             f"{record.duration_ms:.1f} ms",
@@ -139,9 +138,10 @@ def calls_table(records: Sequence[CallRecord]) -> Table:
     return table
 
 
-def what_next(url: str, master: GatewayMaster, folder: Path) -> Panel:
+def what_next(url: str, master: GatewayMaster, folder: Path) -> str:
     admin = "http://{}:{}".format(*master.admin_address)
-    text = f"""\
+    return f"""\
+
 Point your SDK at it:  OpenAI(base_url="{url}/v1", api_key="{KEY}")
                        Anthropic(base_url="{url}", api_key="{KEY}")
                        ollama.Client("{url}", headers={{"Authorization": "Bearer {KEY}"}})
@@ -151,4 +151,3 @@ Metrics:               {admin}/metrics
 Targets and circuits:  {admin}/admin/targets
 Policies to edit live: {folder}/policies
 Stop with Ctrl-C."""
-    return Panel(text, title="Open next", title_align="left", expand=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import resource
 import signal
 import ssl
 from collections.abc import Mapping
@@ -205,7 +206,14 @@ async def serve(loaded: Loaded, env: Mapping[str, str]) -> None:
     await run_until_signalled(GatewayMaster(loaded, env))
 
 
+def _allow_many_connections() -> None:
+    """A call has two file descriptors, and shells often start programs with a limit of 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 async def run_until_signalled(master: GatewayMaster) -> None:
+    _allow_many_connections()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, master.shutdown)

@@ -6,7 +6,7 @@ Prometheus spelling; the `llm_circuit_breaker_*` names are kept for dashboards t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 
@@ -52,24 +52,29 @@ TABLE: tuple[Spec, ...] = (
          "Answers 401, 402 or 403 to the gateway's own credential.", ("provider",)),
     Spec("llmitm_rate_limited_total", "counter", "Calls refused by a limit.", ("scope", "kind")),
     Spec("llmitm_budget_remaining_usd", "gauge", "What is left of a budget in its window.",
-         ("scope", "id", "per")),
+         ("scope", "id", "per"), across="latest"),
     Spec("llmitm_budget_warnings_total", "counter", "Budgets that reached their warn_at.",
          ("scope", "id", "per")),
     Spec("llmitm_budget_limit_usd", "gauge", "What a budget allows in its window.",
-         ("scope", "id", "per")),
+         ("scope", "id", "per"), across="latest"),
     Spec("llmitm_ledger_spool_records", "gauge", "Ended calls that the ledger doesn't hold yet."),
-    Spec("llmitm_ledger_up", "gauge", "1 while the ledger's database takes writes."),
+    Spec("llmitm_ledger_up", "gauge", "1 while the ledger's database takes writes.",
+         across="min"),
     Spec("llmitm_ledger_dropped_total", "counter", "Calls lost because the spool was full."),
     Spec("llmitm_shared_store_up", "gauge",
-         "1 while the shared store answers; 0 means local limits."),
+         "1 while the shared store answers; 0 means local limits.", across="min"),
     Spec("llmitm_config_reloads_total", "counter", "Policy reloads.", ("result",)),
     Spec("llmitm_key_info", "gauge", "1; who a key belongs to, to join by `key`.",
-         ("key", "user", "team")),
-    Spec("llmitm_build_info", "gauge", "1; the version that runs.", ("version",)),
+         ("key", "user", "team"), across="max"),
+    Spec("llmitm_build_info", "gauge", "1; the version that runs.", ("version",),
+         across="max"),
+    Spec("llmitm_workers_ready", "gauge", "Processes that accept calls."),
+    Spec("llmitm_worker_restarts_total", "counter", "Workers started in the place of dead ones."),
     Spec("llmitm_metrics_folded_total", "counter",
          "Updates counted under \"other\" because a metric had no room for more label sets.",
          ("metric",)),
-    Spec("llm_circuit_breaker_state", "gauge", "0 closed, 1 open, 2 half-open.", ("target",)),
+    Spec("llm_circuit_breaker_state", "gauge", "0 closed, 1 open, 2 half-open.", ("target",),
+         across="circuit"),
     Spec("llm_circuit_breaker_failures_total", "counter",
          "Attempts that counted as failures.", ("target",)),
     Spec("llm_circuit_breaker_successes_total", "counter",
@@ -151,6 +156,11 @@ class Metrics:
         """
         self.registry.unregister(self._series.pop(name).metric)
         self.registry.register(Reading(self._specs[name], read, self._max_samples))
+
+    @property
+    def series(self) -> Iterable[Series]:
+        """The metrics whose values are kept here rather than read at each scrape."""
+        return self._series.values()
 
     def begin_target(self, target: str) -> None:
         """Show a target's counters from 0 on: a first increase from nothing is not seen."""

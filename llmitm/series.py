@@ -26,6 +26,10 @@ _KINDS = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}
 
 Readings = Mapping[tuple[str, ...], float]
 
+# How a gauge's values in several workers become one: `latest` is the one that changed last,
+# `circuit` the worst of a breaker's states. Counters and histograms are always summed.
+Across = Literal["sum", "min", "max", "latest", "circuit"]
+
 
 @dataclass(frozen=True, slots=True)
 class Spec:
@@ -36,6 +40,7 @@ class Spec:
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
+    across: Across = "sum"
 
     @property
     def samples(self) -> int:
@@ -68,6 +73,11 @@ class Series:
         """The child for `labels`, in the order of the table; past the bound, a less exact one."""
         child = self._children.get(labels)
         return child if child is not None else self._child(labels)
+
+    @property
+    def children(self) -> Mapping[tuple[str, ...], Any]:
+        """What there is so far, by the values of the labels."""
+        return self._children
 
     def _child(self, labels: tuple[str, ...]) -> Any:
         if not labels:

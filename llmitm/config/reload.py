@@ -19,12 +19,14 @@ STEP_MS = 50
 POLL_MS = 500
 
 type _Stamp = tuple[int, int, int] | None
+type Stamps = dict[Path, _Stamp]
 
 
 class PolicyWatcher:
     """Keeps `policies` at the last good snapshot, and `errors` at what is wrong with the newest.
 
-    The callbacks run on the event loop; files are read in a thread, so that no stream waits.
+    `seen` are the versions of the files that these are of. The callbacks run on the event loop;
+    files are read in a thread, so that no stream waits.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class PolicyWatcher:
         self._on_change = on_change
         self._on_error = on_error
         self._lock = asyncio.Lock()
-        self._seen = self._stamps()
+        self.seen: Stamps = self._stamps()
 
     async def run(self) -> None:
         """Watch until cancelled. Returns at once where there is no directory to watch."""
@@ -85,7 +87,7 @@ class PolicyWatcher:
 
     async def _look(self) -> None:
         async with self._lock:
-            if self._stamps() == self._seen:
+            if self._stamps() == self.seen:
                 return
             if any(not path.exists() for path in self.policies.files):
                 # An editor may remove a file before it puts the new one in its place.
@@ -99,14 +101,14 @@ class PolicyWatcher:
             self.errors = None
         except ConfigErrors as errors:
             self.errors = errors
-        self._seen = self._loaded_stamps(before)
+        self.seen = self._loaded_stamps(before)
         if self.errors is None:
             self._on_change(self.policies)
         else:
             self._on_error(self.errors)
         return self.errors is None
 
-    def _loaded_stamps(self, before: dict[Path, _Stamp]) -> dict[Path, _Stamp]:
+    def _loaded_stamps(self, before: Stamps) -> Stamps:
         """The stamps of what was just loaded, so that an edit made meanwhile is still seen.
 
         Secrets are known only once they are read, so those count as they are now.
@@ -127,7 +129,7 @@ class PolicyWatcher:
         """What the newest version was read from, or the last good one."""
         return {*self.policies.files, *(self.errors.files if self.errors else ())}
 
-    def _stamps(self) -> dict[Path, _Stamp]:
+    def _stamps(self) -> Stamps:
         """What tells one version of the files from the next, without reading them."""
         directory = self._gateway.policies
         found = directory.glob("*.yaml") if directory else ()

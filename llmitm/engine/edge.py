@@ -267,7 +267,7 @@ class Edge:
         self.draining = True
         for conn in self.server.connections:
             if isinstance(conn, GatewayConnection) and not conn.busy:
-                conn.close()
+                conn.force_close()
         if self._handling:
             try:
                 async with asyncio.timeout(timeout):
@@ -322,7 +322,7 @@ class Edge:
             refusal = GatewayError(Cause.INVALID_REQUEST, "This is no proxy for CONNECT.")
         await self.lifecycle.run(flow, reply, Intake(self.http, request, flow), refusal)
         request.answered()
-        return _Sent(reply.keep_alive)
+        return _Sent(reply.keep_alive and not self.draining)
 
     def _flow(self, conn: Any, message: RawRequestMessage) -> http.HTTPFlow:
         if conn.client is None:

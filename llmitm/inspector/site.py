@@ -34,6 +34,7 @@ class Index(app.IndexHandler):
     """mitmweb's page, with our title and a style sheet on top of its own."""
 
     def get(self) -> None:
+        _ = self.xsrf_token  # reading it sets the cookie that changes must repeat
         page = self.render_string("../index.html").decode()
         page = page.replace("<title>mitmproxy</title>", "<title>llmitm inspector</title>")
         self.write(page.replace("</head>", '<link rel="stylesheet" href="page.css"></head>'))

@@ -70,6 +70,8 @@ class Account:
 
     def book(self, until: float, amount: int) -> None:
         """Count `amount`, which may be negative, until a time."""
+        if not amount:
+            return
         self.spent += amount
         untils = self._untils
         if untils and untils[-1] == until:

@@ -5,32 +5,54 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from llmitm.policy.account import Allowance, Level
 from llmitm.policy.accounts import Accounts, Answer, Grant, Shortage, Unknown
 from llmitm.stores.errors import LedgerError
+from llmitm.stores.link import StoreDown
+from llmitm.stores.remote_accounts import LEASE, RemoteAccounts
 
 logger = logging.getLogger(__name__)
 
 # What the ledger says was used of an allowance before a moment: times and amounts.
 # Raises LedgerError.
-History = Callable[[Allowance, float], Awaitable[Iterable[tuple[float, int]]]]
+History = Callable[[Any, float], Awaitable[Iterable[tuple[float, int]]]]
 
-RENEW_SECONDS = 10.0
+RENEW_SECONDS = LEASE / 3
 HISTORY_SECONDS = 2.0  # how long a call waits for the ledger to say what was spent
 RETRY_SECONDS = 5.0
+MAX_OWED = 100_000
 
 
 class AccountStore:
-    """Takes from and settles with accounts in this process's memory. `clock` gives their time."""
+    """Takes and settles in the shared store while it answers, else in this process's memory.
 
-    def __init__(self, clock: Callable[[], float], history: History | None = None) -> None:
+    `clock` gives the time of the accounts in memory. `own_time` says that it is the shared
+    store's too; without it that one goes by its own clock. Where the ledger keeps a `history`,
+    what was used before counts.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        *,
+        remote: RemoteAccounts | None = None,
+        own_time: bool = False,
+        history: History | None = None,
+    ) -> None:
         self._clock = clock
+        self._remote = remote
+        self._up = False
+        self._own_time = own_time
         self._history = history
         self._local = Accounts()
         self._open: set[Grant] = set()
         self._learning: dict[str, asyncio.Task[None]] = {}
+        self._seen: dict[str, int] = {}  # what the shared store last said was spent
+        self._owed: deque[tuple[Grant, Sequence[int]]] = deque(maxlen=MAX_OWED)
 
     async def take(
         self, allowances: Sequence[Allowance], costs: Sequence[int]
@@ -47,59 +69,22 @@ class AccountStore:
     async def settle(self, grant: Grant, used: Sequence[int]) -> list[Level]:
         """The call is over and used so much: the levels of its allowances after that."""
         self._open.discard(grant)
+        if grant.id and self._remote is not None and self._up:
+            try:
+                levels = await self._remote.settle(grant, used, self._now)
+            except StoreDown:
+                self._owed.append((grant, used))
+            else:
+                self._note(grant.allowances, levels)
+                return levels
+        elif grant.id or (self._remote is not None and self._history is not None):
+            self._owed.append((grant, used))
         return self._local.settle(grant, used, self._clock())
 
     async def level(self, allowance: Allowance) -> Level:
-        return self._local.level(allowance, self._clock())
-
-    async def learn(self, allowances: Iterable[Allowance]) -> None:
-        """Ask the ledger what was used; where it doesn't say in time, begin with nothing.
-
-        What it says later is added then.
-        """
-        wanted = list(allowances)
-        tasks = [self._task(allowance) for allowance in wanted]
-        await asyncio.wait(tasks, timeout=HISTORY_SECONDS)
-        for allowance in wanted:
-            self._local.restore(allowance, (), self._clock())
-
-    async def run(self) -> None:
-        """Renew what running calls hold, until cancelled."""
-        while True:
-            await asyncio.sleep(RENEW_SECONDS)
-            now = self._clock()
-            for grant in self._open:
-                self._local.renew(grant, now)
-
-    async def close(self) -> None:
-        for task in self._learning.values():
-            task.cancel()
-        await asyncio.gather(*self._learning.values(), return_exceptions=True)
-
-    async def _ask(self, allowances: Sequence[Allowance], costs: Sequence[int]) -> Answer:
-        return self._local.take(allowances, costs, self._clock())
-
-    def _task(self, allowance: Allowance) -> asyncio.Task[None]:
-        task = self._learning.get(allowance.id)
-        if task is None:
-            task = asyncio.create_task(self._learn(allowance, time.time()))
-            self._learning[allowance.id] = task
-            task.add_done_callback(lambda _: self._learning.pop(allowance.id, None))
-        return task
-
-    async def _learn(self, allowance: Allowance, moment: float) -> None:
-        """Add what was used before `moment`, whenever the ledger can be read."""
-        said = False
-        while True:
+        if self._remote is not None and self._up:
             try:
-                used = list(await self._history(allowance, moment)) if self._history else []
-                break
-            except LedgerError as fault:
-                if not said:
-                    logger.error("budget %s: what was spent isn't known yet: %s", allowance.id, fault)
-                said = True
-                await asyncio.sleep(RETRY_SECONDS)
-        now = self._clock()
-        if not self._local.restore(allowance, used, now):
-            for at, amount in used:
-                self._local.book(allowance, amount, at, now)
+                return await self._remote.level(allowance, self._now)
+            except StoreDown:
+                pass
+        return self._local.level(allowance, self._clock())

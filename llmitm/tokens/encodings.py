@@ -44,17 +44,14 @@ def is_loaded(name: str) -> bool:
 
 
 def preload() -> threading.Thread:
-    """Load all encodings in a thread that this starts and returns.
+    """Load the usual encoding in a thread that this starts and returns.
+
+    The others take 30 MiB each and are loaded when a model needs them.
 
     Unpacks the ranks before it returns, so that a machine where that can't be done says so
     at start: raises ranks.RanksError.
     """
     _prepared()
-    thread = threading.Thread(target=_load_all, name="tiktoken-preload", daemon=True)
+    thread = threading.Thread(target=load, args=(O200K,), name="tiktoken-preload", daemon=True)
     thread.start()
     return thread
-
-
-def _load_all() -> None:
-    for name in NAMES:
-        load(name)

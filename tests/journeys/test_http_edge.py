@@ -17,6 +17,7 @@ from tests.support.wire import (
     Peer,
     chat,
     completion,
+    connect,
     finish,
     reply,
     request,
@@ -223,11 +224,11 @@ def test_gateway_that_is_told_to_stop(tmp_path_factory: pytest.TempPathFactory) 
         uploading = rig.client()
         uploading.send(request("POST", CHAT, None, {**JSON, "content-length": str(len(chat()))}))
         uploading.send(chat()[:10])
-        rig.gateway.call(lambda: None)
+        url = rig.gateway.url
         rig.gateway.master.shutdown()
         assert idle.closed()
         with pytest.raises(ConnectionError):
-            rig.client()
+            connect(url)
         uploading.send(chat()[10:])
         second, _ = rig.asked()
         second.send(reply(200, completion()))

@@ -72,6 +72,7 @@ SILENT = [
 BROKEN = [Failure.RESET, Failure.STREAM_CUT, Failure.MALFORMED, Failure.EMPTY]
 TRANSIENT: list[int | Failure] = [
     408, 409, 500, 502, 503, 504, 529, 302, *BROKEN, Failure.CONNECT, Failure.CONNECT_TIMEOUT,
+    Failure.UNFIT,
 ]  # fmt: skip
 UNAVAILABLE = Stop(Cause.UPSTREAM_UNAVAILABLE)
 
@@ -116,6 +117,13 @@ def test_a_silent_target_is_not_asked_again(what: Failure) -> None:
     """A target that let a timeout pass is done for this call; the client learns of a timeout."""
     assert choose(out(what)) == Stop(Cause.UPSTREAM_TIMEOUT)
     assert choose(out(500, "b"), out(what, "a"), targets=TWO) == Retry("b", 0.5)
+
+
+def test_a_model_that_never_complies() -> None:
+    """Once every attempt brought an answer in another form, the client learns just that."""
+    unfit = out(Failure.UNFIT)
+    assert choose(unfit, unfit, unfit) == Stop(Cause.INVALID_RESPONSE)
+    assert choose(out(500), unfit, unfit) == UNAVAILABLE
 
 
 @pytest.mark.parametrize("what", [401, 402, 403, ProviderCode.INSUFFICIENT_QUOTA])

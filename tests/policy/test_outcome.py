@@ -30,7 +30,12 @@ def test_status(status: int | None, expected: Outcome) -> None:
     assert classify(status) is expected
 
 
-@pytest.mark.parametrize("failure", Failure)
+def test_a_model_that_does_not_comply_is_no_fault_of_its_target() -> None:
+    """A whole answer in another form than was asked for shows that the target is well."""
+    assert classify(200, Failure.UNFIT) is Outcome.SUCCESS
+
+
+@pytest.mark.parametrize("failure", set(Failure) - {Failure.UNFIT})
 def test_failure_wins_over_the_status(failure: Failure) -> None:
     """A reply that broke does not count as the success its head promised."""
     assert classify(200, failure) is not Outcome.SUCCESS

@@ -12,7 +12,7 @@ from typing import Any
 import uvloop
 import yaml
 
-from llmitm.config.load import load
+from llmitm.config.load import Loaded, load
 from llmitm.master import GatewayMaster
 from llmitm.simulator.server import Simulator
 from llmitm.simulator.settings import Settings
@@ -125,10 +125,13 @@ class Starter:
     ) -> Gateway:
         merged = {**default_settings(provider_url), **(settings or {})}
         path = write(self.directory, merged, {**DEFAULT_POLICIES, **(policies or {})})
-        loaded = load(path, env or {})
+        return self.serve(load(path, env or {}), env or {})
+
+    def serve(self, loaded: Loaded, env: Mapping[str, str]) -> Gateway:
+        """Run a gateway of a configuration, wherever it comes from."""
 
         async def begin() -> tuple[GatewayMaster, asyncio.Task[None]]:
-            master = GatewayMaster(loaded, env or {})
+            master = GatewayMaster(loaded, env)
             task = asyncio.get_running_loop().create_task(master.run())
             ready = asyncio.ensure_future(master.ready.wait())
             await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)

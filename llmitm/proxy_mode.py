@@ -1,0 +1,50 @@
+"""mitmproxy's own modes beside the gateway's: the addons and options that they need."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mitmproxy import options
+from mitmproxy.addons import (
+    block,
+    disable_h2c,
+    dns_resolver,
+    next_layer,
+    strip_dns_https_records,
+    tlsconfig,
+)
+
+# Where the redirected requests arrive: a listener of the gateway's, without TLS and on loopback.
+INNER = "gateway:inner@127.0.0.1:0"
+CA_CERTIFICATE = "mitmproxy-ca-cert.pem"
+
+
+def stock_addons() -> list[object]:
+    """What mitmproxy needs to find out what a connection speaks, and to answer its TLS.
+
+    `Block` refuses clients with public addresses: none of these listeners is meant for them.
+    """
+    return [
+        block.Block(),
+        strip_dns_https_records.StripDnsHttpsRecords(),
+        disable_h2c.DisableH2C(),
+        dns_resolver.DnsResolver(),
+        next_layer.NextLayer(),
+        tlsconfig.TlsConfig(),
+    ]
+
+
+def configure(opts: options.Options, ca: Path) -> None:
+    """Set the options of mitmproxy for it, with its certificate authority in the directory `ca`.
+
+    Hosts that are redirected are never connected to, so nothing may ask them for a certificate.
+    """
+    ca.mkdir(mode=0o700, parents=True, exist_ok=True)
+    opts.update(
+        confdir=str(ca),
+        connection_strategy="lazy",
+        upstream_cert=False,
+        http3=False,  # clients fall back to what can be redirected
+        block_private=False,
+        validate_inbound_headers=True,
+    )

@@ -1,0 +1,1 @@
+"""`workers: N`: one supervisor process, N gateway processes that listen on one port."""
