@@ -29,8 +29,7 @@ class Inspector:
     def load(self, loader: Loader) -> None:
         live = runtime()
         address = live.gateway.listen.inspector
-        if address is None or live.lifecycle is None:
-            raise exceptions.OptionsError("listen.inspector is null: leave it out of the list")
+        assert address is not None and live.lifecycle is not None  # or it were not in the list
         Export().load(loader)  # its options, for "copy as cURL"
         contentviews.add(LLMContentview)
         self.parts = Parts(live.gateway.inspector, address, live.lifecycle, why)
@@ -38,6 +37,8 @@ class Inspector:
             self.parts.site.bind()
         except OSError as fault:
             raise exceptions.OptionsError(f"can't listen on {address}: {fault}") from fault
+        live.inspector = self.parts.site.address
+        live.proxy.private_ports.add(live.inspector[1])
 
     def running(self) -> None:
         self.parts.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 
 from mitmproxy import http, tcp, tls, udp
+from mitmproxy.addonmanager import Loader
 from mitmproxy.proxy import server_hooks
 
 from llmitm.proxy_hosts import LlmHost, gateway_path, llm_hosts
@@ -16,12 +17,12 @@ from llmitm.runtime import runtime
 
 logger = logging.getLogger(__name__)
 
-REFUSED = b"This proxy is for the APIs of language models (intercept.other_hosts in gateway.yaml).\n"
+REFUSED = b"This proxy is for the APIs of language models: see intercept in gateway.yaml.\n"
 DNS_PORT = 53
 
 
 class Intercept:
-    def running(self) -> None:
+    def load(self, loader: Loader) -> None:
         live = runtime()
         self.hosts = llm_hosts(live.gateway, live.targets.base_urls)
         self.refuse = live.gateway.intercept.other_hosts == "refuse"
@@ -40,8 +41,9 @@ class Intercept:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         host = self.find(flow)
-        if host is not None:
-            redirect(flow, host, runtime().inner_address)
+        inner = runtime().proxy.inner
+        if host is not None and inner is not None:
+            redirect(flow, host, inner)
         elif self.refuse:
             self.say_no(flow)
 
@@ -51,21 +53,21 @@ class Intercept:
 
     def server_connect(self, data: server_hooks.ServerConnectionHookData) -> None:
         """Allow the way into the gateway, and no other into this process."""
-        live, address = runtime(), data.server.address
-        if address is None:
-            return
-        if address[:2] == live.inner_address:
+        proxy, address = runtime().proxy, data.server.address
+        if address is not None and address[:2] == proxy.inner:
             data.server.error = None  # mitmproxy takes it for a loop
-        elif address[1] in live.private_ports and is_here(address[0]):
+        elif address is not None and address[1] in proxy.private_ports:
+            # Whatever the host: a name may resolve to this machine.
             data.server.error = "This proxy does not lead to the gateway's other listeners."
 
     def server_connected(self, data: server_hooks.ServerConnectionHookData) -> None:
-        if data.server.address == runtime().inner_address and data.server.sockname:
-            runtime().proxied[data.server.sockname[:2]] = str(data.client.peername[0])
+        proxy, server = runtime().proxy, data.server
+        if server.address == proxy.inner and server.sockname:
+            proxy.clients[server.sockname[:2]] = str(data.client.peername[0])
 
     def server_disconnected(self, data: server_hooks.ServerConnectionHookData) -> None:
         if data.server.sockname:
-            runtime().proxied.pop(data.server.sockname[:2], None)
+            runtime().proxy.clients.pop(data.server.sockname[:2], None)
 
     def tcp_start(self, flow: tcp.TCPFlow) -> None:
         if self.refuse:
@@ -95,11 +97,6 @@ def redirect(flow: http.HTTPFlow, host: LlmHost, inner: tuple[str, int]) -> None
     request.host, request.port = inner
     request.path = gateway_path(request.path, host)
     request.stream = True
-
-
-def is_here(host: str) -> bool:
-    """Whether an address leads to this machine's loopback."""
-    return host in ("localhost", "::1", "0.0.0.0", "::") or host.startswith("127.")
 
 
 addons = [Intercept()]

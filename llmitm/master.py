@@ -17,11 +17,14 @@ from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
 from llmitm import admin, tokens
+from llmitm.config.defaults import data_directory
+from llmitm.config.gateway import AddonEntry
 from llmitm.config.load import Loaded
 from llmitm.config.problems import ConfigErrors
 from llmitm.config.reload import PolicyWatcher
 from llmitm.config.schema import Policies
 from llmitm.engine import mode
+from llmitm.engine.addon_manager import GatewayAddons
 from llmitm.engine.edge import Edge
 from llmitm.engine.hooks import HookTable
 from llmitm.engine.lifecycle import Lifecycle
@@ -47,21 +50,36 @@ class StartupError(Exception):
 
 
 class GatewayMaster(Master):
-    """Runs one gateway process. `ready` is set once the listener accepts calls."""
+    """Runs one gateway process. `ready` is set once the listener accepts calls.
 
-    def __init__(self, loaded: Loaded, env: Mapping[str, str], *, reuse_port: bool = False) -> None:
+    A worker among several has `reuse_port`, and answers its supervisor on `admin_socket`.
+    """
+
+    def __init__(
+        self,
+        loaded: Loaded,
+        env: Mapping[str, str],
+        *,
+        reuse_port: bool = False,
+        admin_socket: Path | None = None,
+    ) -> None:
         super().__init__(options.Options(), event_loop=asyncio.get_running_loop())
+        self.addons = GatewayAddons(self)  # type: ignore[no-untyped-call]
         self.loaded = loaded
         self.env = env
         self.reuse_port = reuse_port
+        self.admin_socket = admin_socket
         self.hooks = HookTable()
         self.ready = asyncio.Event()
         self.draining = False
         self.observers: list[object] = []  # addons of whoever embeds the gateway
         self._edges: list[Edge] = []
         self._stack = contextlib.AsyncExitStack()
+        self._drain_timeout = loaded.gateway.drain_timeout
+        self._reloading: asyncio.Task[bool] | None = None
         gateway = loaded.gateway
         metrics = Metrics()
+        metrics.read("llmitm_workers_ready", lambda: {(): self.ready.is_set() and not self.draining})
         self.tls = _tls(gateway.listen.tls)
         ledger = open_ledger(gateway.store.ledger)
         self.shared = Shared(gateway.store.shared, gateway.store.ledger, ledger.flush)
@@ -116,6 +134,7 @@ class GatewayMaster(Master):
         await self._share()
         await self._listen()
         self.admin_address = await self._stack.enter_async_context(admin.serving(self))
+        self.runtime.proxy.private_ports.add(self.admin_address[1])
         self._watch_policies()
         await self.running()
         self.ready.set()
@@ -125,13 +144,25 @@ class GatewayMaster(Master):
         self.draining = True
         for server in self.addons.get("proxyserver").servers if self.ready.is_set() else ():
             await server.stop()
-        timeout = self.loaded.gateway.drain_timeout
-        await asyncio.gather(*(edge.drain(timeout) for edge in self._edges))
-        await self.lifecycle.settled(timeout)
+        await asyncio.gather(*(edge.drain(self._drain_timeout) for edge in self._edges))
+        await self.lifecycle.settled(self._drain_timeout)
         await self.done()
         await self._stack.aclose()
         await self.runtime.upstream.close()
-        self.runtime.ledger.close(timeout)
+        self.runtime.ledger.close(self._drain_timeout)
+
+    def end(self) -> None:
+        """Drain and end; when asked again, end at once. What is recorded is kept either way."""
+        if self.should_exit.is_set():
+            self._drain_timeout = 0.0
+            for edge in self._edges:
+                edge.hurry()
+        self.shutdown()
+
+    def reload(self) -> None:
+        """Read the policies again, changed or not."""
+        if self.ready.is_set():
+            self._reloading = asyncio.create_task(self.watcher.reload_now())
 
     def apply(self, policies: Policies) -> None:
         """Make a new policy snapshot the one in force, for calls that begin from now on."""
@@ -149,17 +180,35 @@ class GatewayMaster(Master):
 
     def _load_addons(self) -> None:
         self.addons.add(proxyserver.Proxyserver())
+        if self.loaded.gateway.listen.intercept:
+            self._load_proxy_mode()
+        of_mitmproxy = len(self.addons.chain)
         load_addons(self, listed(self.loaded.gateway))
-        self.hooks.rebuild([*self.addons.chain, *self.observers])
+        self.hooks.rebuild([*self.addons.chain[of_mitmproxy:], *self.observers])
+
+    def _load_proxy_mode(self) -> None:
+        from llmitm import proxy_mode  # mitmproxy's TLS and DNS, which few need
+
+        gateway = self.loaded.gateway
+        ca = gateway.intercept.ca or data_directory(self.env) / "ca"
+        self.addons.add(*proxy_mode.stock_addons())
+        proxy_mode.configure(self.options, ca)
+        load_addons(self, [AddonEntry("intercept")], builtin=False)
+        logger.info("proxy mode: clients have to trust %s", ca / proxy_mode.CA_CERTIFICATE)
 
     async def _listen(self) -> None:
-        listen = self.loaded.gateway.listen.gateway
-        spec = f"{mode.GatewayMode.type_name}@{listen.host}:{listen.port}"
-        self.options.update(mode=[spec])
+        listen = self.loaded.gateway.listen
+        specs = [f"{mode.GatewayMode.type_name}@{listen.gateway.host}:{listen.gateway.port}"]
+        if listen.intercept:
+            specs += [mode.INNER_SPEC, *listen.intercept]
+        self.options.update(mode=specs)
         server: proxyserver.Proxyserver = self.addons.get("proxyserver")
         if not await server.setup_servers():
-            fault = next((s.last_exception for s in server.servers if s.last_exception), None)
-            raise StartupError(f"can't listen on {listen}: {fault}")
+            failed = next(s for s in server.servers if s.last_exception)
+            address = failed.mode.full_spec.removeprefix(f"{mode.GatewayMode.type_name}@")
+            raise StartupError(f"can't listen on {address}: {failed.last_exception}")
+        if listen.intercept:
+            self.runtime.proxy.inner = server.servers[mode.INNER_SPEC].listen_addrs[0][:2]
 
     async def _start_simulator(self) -> None:
         providers = self.loaded.gateway.providers
@@ -216,5 +265,6 @@ async def run_until_signalled(master: GatewayMaster) -> None:
     _allow_many_connections()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, master.shutdown)
+        loop.add_signal_handler(number, master.end)
+    loop.add_signal_handler(signal.SIGHUP, master.reload)
     await master.run()

@@ -6,6 +6,7 @@ import importlib
 import importlib.machinery
 import importlib.util
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from mitmproxy import exceptions
 
 from llmitm.config.gateway import AddonEntry, is_path
+from llmitm.engine.addon_manager import mark_builtin
 
 if TYPE_CHECKING:
     from mitmproxy.master import Master
@@ -64,13 +66,18 @@ def listed(gateway: Gateway) -> tuple[AddonEntry, ...]:
     return tuple(found)
 
 
-def load_addons(master: Master, entries: tuple[AddonEntry, ...]) -> None:
+def load_addons(
+    master: Master, entries: Iterable[AddonEntry], *, builtin: bool | None = None
+) -> None:
     """Load addons, in order, into `master`.
 
+    Built-in ones see the gateway's flows only, unless `builtin` is False; a user's see all.
     Raises AddonError: a gateway that runs without one of its addons would decide differently.
     """
     for entry in entries:
         module = _load(entry.name)
+        if is_builtin(entry.name) if builtin is None else builtin:
+            mark_builtin(module)
         try:
             master.addons.add(module)
             if entry.options:
@@ -79,12 +86,17 @@ def load_addons(master: Master, entries: tuple[AddonEntry, ...]) -> None:
             raise AddonError(f"addon {entry.name}: {fault}") from fault
 
 
+def is_builtin(name: str) -> bool:
+    """Whether an addon's name is one of the gateway's own."""
+    return not is_path(name) and "." not in name
+
+
 def _load(name: str) -> ModuleType:
     """A fresh module, so that two gateways in one process share no addon's state."""
     if is_path(name):
         path = Path(name)
         return _execute(f"llmitm_addon_{path.stem}", path)
-    dotted = name if "." in name else f"llmitm.addons.{name}"
+    dotted = f"llmitm.addons.{name}" if is_builtin(name) else name
     try:
         spec = importlib.util.find_spec(dotted)
     except ModuleNotFoundError:

@@ -52,7 +52,7 @@ class LlmHosts:
 
 
 def llm_hosts(gateway: Gateway, base_urls: Mapping[str, str]) -> LlmHosts:
-    """The hosts of the configured providers, those of `intercept.hosts`, and the well-known ones."""
+    """The hosts of the providers, those of `intercept.hosts`, and the well-known ones."""
     return LlmHosts(
         [
             *_providers(gateway, base_urls),
@@ -87,4 +87,4 @@ def _providers(gateway: Gateway, base_urls: Mapping[str, str]) -> Iterator[LlmHo
 
 def _entry(host: str, prefix: str) -> LlmHost:
     name, colon, port = host.rpartition(":")
-    return LlmHost(name.lower(), int(port), prefix) if colon else LlmHost(host.lower(), None, prefix)
+    return LlmHost((name or port).lower(), int(port) if colon else None, prefix)

@@ -14,8 +14,6 @@ from mitmproxy.addons import (
     tlsconfig,
 )
 
-# Where the redirected requests arrive: a listener of the gateway's, without TLS and on loopback.
-INNER = "gateway:inner@127.0.0.1:0"
 CA_CERTIFICATE = "mitmproxy-ca-cert.pem"
 
 

@@ -23,6 +23,22 @@ if TYPE_CHECKING:
     from llmitm.targets import Targets
 
 
+SocketAddress = tuple[str, int]
+
+
+@dataclass
+class ProxyMode:
+    """The way from mitmproxy's modes into the gateway.
+
+    `inner` is where the redirected requests arrive, `private_ports` are where nobody may go
+    through the proxy, `clients` the real client's IP for each redirected connection.
+    """
+
+    inner: SocketAddress | None = None
+    private_ports: set[int] = field(default_factory=set)
+    clients: dict[SocketAddress, str] = field(default_factory=dict)
+
+
 @dataclass
 class Runtime:
     """The gateway's live parts. `policies` is replaced as a whole when a policy file changes."""
@@ -40,6 +56,8 @@ class Runtime:
     budgets: AccountStore
     scopes: Scopes = field(default_factory=Scopes)
     lifecycle: Lifecycle | None = None
+    proxy: ProxyMode = field(default_factory=ProxyMode)
+    inspector: SocketAddress | None = None  # where the inspector listens
 
     @property
     def gateway(self) -> Gateway:

@@ -11,6 +11,7 @@ import msgspec
 from aiohttp import web
 
 from llmitm.admin import calls, config, health, targets, usage
+from llmitm.config.address import Address
 from llmitm.config.schema import Gateway
 
 if TYPE_CHECKING:
@@ -24,22 +25,38 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 @asynccontextmanager
 async def serving(master: GatewayMaster) -> AsyncIterator[tuple[str, int]]:
-    """Serve the admin API while the context lasts; gives the address it listens on."""
-    app = build(master)
+    """Serve the admin API while the context lasts; gives the address it listens on.
+
+    A worker among several serves it to the supervisor: on a Unix socket, whose port is 0.
+    """
+    async with listening(build(master)) as runner:
+        if master.admin_socket is not None:
+            await web.UnixSite(runner, master.admin_socket).start()
+            yield str(master.admin_socket), 0
+        else:
+            yield await on_address(runner, master.loaded.gateway.listen.admin)
+
+
+@asynccontextmanager
+async def listening(app: web.Application) -> AsyncIterator[web.AppRunner]:
+    """A runner, ready for sites, that ends with the context."""
     runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    listen = master.loaded.gateway.listen.admin
-    site = web.TCPSite(runner, listen.host, listen.port, reuse_port=master.reuse_port or None)
     try:
-        await site.start()
-        host, port, *_ = runner.addresses[0]
-        yield host, port
+        await runner.setup()
+        yield runner
     finally:
         await runner.cleanup()
 
 
+async def on_address(runner: web.AppRunner, address: Address) -> tuple[str, int]:
+    """Listen on `address`; returns it with its real port. Raises OSError where it is taken."""
+    await web.TCPSite(runner, address.host, address.port).start()
+    host, port, *_ = runner.addresses[0]
+    return host, port
+
+
 def build(master: GatewayMaster) -> web.Application:
-    app = web.Application(middlewares=[_guarded, _json_errors])
+    app = web.Application(middlewares=[_guarded, json_errors])
     app[MASTER] = master
     for part in (health, config, targets, usage, calls):
         part.routes(app, master)
@@ -65,7 +82,7 @@ def allowed(request: web.Request, gateway: Gateway) -> bool:
 
 
 @web.middleware
-async def _json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         return await handler(request)
     except web.HTTPException as fault:

@@ -22,12 +22,17 @@ USUAL_MODELS: dict[str, tuple[str, ...]] = {
 
 def default_ledger(env: Mapping[str, str]) -> str:
     """The ledger in the user's data directory, as a SQLite URL."""
+    return f"sqlite:///{data_directory(env) / 'llmitm.db'}"
+
+
+def data_directory(env: Mapping[str, str]) -> Path:
+    """The user's data directory of llmitm."""
     environment = Environment(env)
     data = environment.get("LLMITM_DATA_DIR")
     shared = environment.get("XDG_DATA_HOME")
     home = Path(env.get("HOME") or Path.home())
     directory = Path(data) if data else Path(shared or home / ".local/share") / "llmitm"
-    return f"sqlite:///{directory.absolute() / 'llmitm.db'}"
+    return directory.absolute()
 
 
 def default_routes(providers: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -46,11 +47,13 @@ ExistingFile = Annotated[Path, AfterValidator(absolute), AfterValidator(_existin
 
 def _check_mode(spec: str) -> str:
     try:
-        ProxyMode.parse(spec)
+        mode = ProxyMode.parse(spec)
     except ValueError as error:
         raise Fault(
             f"{spec!r} is no mitmproxy mode: {error}", "write regular@8080 or wireguard@51820"
         ) from None
+    if mode.type_name in ("gateway", "upstream"):
+        raise Fault(f"{spec!r} can't feed the gateway", "write regular@8080 or wireguard@51820")
     return spec
 
 
@@ -137,6 +140,27 @@ class Inspector(Model):
     expensive_usd: Money | None = Decimal("0.10")
 
 
+_HOST = re.compile(r"[A-Za-z0-9*?._-]+(?::\d{1,5})?")
+
+
+def _check_host(host: str) -> str:
+    if not _HOST.fullmatch(host):
+        raise Fault(f"{host!r} is no host", "write llm.example.com, *.example.com or host:8080")
+    return host
+
+
+class Intercept(Model):
+    """What `listen.intercept` redirects to the gateway, and what becomes of other hosts.
+
+    `hosts` are added to those of the providers and to the well-known ones; `ca` is the directory
+    of the certificate authority that clients must trust.
+    """
+
+    hosts: tuple[Annotated[str, AfterValidator(_check_host)], ...] = ()
+    other_hosts: Literal["refuse", "pass"] = "refuse"
+    ca: RelativePath | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class AddonEntry:
     """One entry of `addons`: a built-in name, a dotted name or an absolute path."""
@@ -189,3 +213,4 @@ class Gateway(Model):
     http: Http = Http()
     drain_timeout: Duration = 30
     inspector: Inspector = Inspector()
+    intercept: Intercept = Intercept()

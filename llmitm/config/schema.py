@@ -2,7 +2,7 @@
 
 from llmitm.config.access import AccessPolicy, ModelParams, Param, Params
 from llmitm.config.address import Address
-from llmitm.config.gateway import AddonEntry, Gateway, Http, Inspector, Listen, Store, Tls
+from llmitm.config.gateway import AddonEntry, Gateway, Http, Inspector, Intercept, Listen, Store, Tls
 from llmitm.config.keys import Key, Team, User
 from llmitm.config.limits import Budget, LimitPolicy, Limits, ModelScope, RouteScope, Scope
 from llmitm.config.logging import Content, Logging
@@ -25,6 +25,7 @@ __all__ = [
     "Hold",
     "Http",
     "Inspector",
+    "Intercept",
     "Key",
     "LimitPolicy",
     "Limits",

@@ -16,7 +16,7 @@ import msgspec
 
 from llmitm import dialects
 from llmitm.call import Attempt, Call
-from llmitm.config.schema import Timeouts
+from llmitm.config.schema import Hold, Timeouts
 from llmitm.dialects import paths
 from llmitm.dialects.translation import Translation
 from llmitm.engine.failure import failed, refused
@@ -42,7 +42,7 @@ class Terms:
     call: Call
     timeouts: Timeouts
     translation: Translation | None
-    hold_bytes: int
+    hold: Hold
 
     @property
     def reads_json(self) -> bool:
@@ -95,7 +95,7 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
     failure = Failure.FIRST_BYTE_TIMEOUT
     answer: Answer | None = None
     try:
-        async with asyncio.timeout(timeouts.connect + wait) as clock:
+        async with asyncio.timeout(min(timeouts.connect + wait, timeouts.total)) as clock:
             answer = await upstream.send(
                 attempt.method, attempt.url, attempt.headers, body, timeouts.connect
             )
@@ -110,7 +110,7 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
             ):
                 terms.call.stream = True  # as the provider understood it
                 failure, wait = Failure.FIRST_TOKEN_TIMEOUT, timeouts.first_token
-                clock.reschedule(started + timeouts.connect + wait)
+                clock.reschedule(started + min(timeouts.connect + wait, timeouts.total))
                 stream = EventStream(answer, terms, attempt)
                 await stream.until_content()
                 return Ready(attempt, answer, terms, stream=stream)

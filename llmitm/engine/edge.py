@@ -276,6 +276,10 @@ class Edge:
                 pass
         await self.server.shutdown(_CLOSE_SECONDS)
 
+    def hurry(self) -> None:
+        """Let `drain` wait no longer."""
+        self._quiet.set()
+
     def incoming(
         self, message: RawRequestMessage, payload: Any, conn: Any, writer: Any, task: Any
     ) -> Any:
@@ -326,7 +330,7 @@ class Edge:
 
     def _flow(self, conn: Any, message: RawRequestMessage) -> http.HTTPFlow:
         if conn.client is None:
-            conn.client = make_client(conn)
+            conn.client = make_client(conn, self.lifecycle.runtime.proxy.clients)
         return make_flow(conn.client, message)
 
 

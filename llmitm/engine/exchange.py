@@ -93,7 +93,7 @@ class Exchange:
         attempt.started = time.monotonic()
         await self._hooks.decide("upstream_request", self._flow, attempt)
         call.attempts.append(attempt)
-        terms = Terms(call, self._policy.timeouts, translation, self._policy.hold.bytes)
+        terms = Terms(call, self._policy.timeouts, translation, self._policy.hold)
         try:
             sent: Body = self._upload.body(attempt) if self._upload else attempt.body
             return await begin(runtime.upstream, attempt, terms, sent)

@@ -13,11 +13,17 @@ from llmitm.call import Call, attach
 from llmitm.dialects import paths
 from llmitm.engine import messages
 
+_NONE: Mapping[tuple[str, int], str] = {}
 
-def make_client(conn: Any) -> connection.Client:
-    """The client's side of a TCP connection."""
+
+def make_client(conn: Any, redirected: Mapping[tuple[str, int], str] = _NONE) -> connection.Client:
+    """The client's side of a TCP connection.
+
+    `redirected` has the real client's IP for connections that come from our own proxy mode.
+    """
+    peer = _address(conn.peername)
     return connection.Client(
-        peername=_address(conn.peername),
+        peername=(redirected.get(peer, peer[0]), peer[1]),
         sockname=_address(conn.sockname),
         state=connection.ConnectionState.OPEN,
         tls=conn.ssl_context is not None,

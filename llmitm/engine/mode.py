@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from llmitm.engine.edge import Edge
 
 
+INNER = "inner"
+INNER_SPEC = "gateway:inner@127.0.0.1:0"
+
+
 class Listens(Protocol):
     """The part of the master that a gateway listener needs."""
 
@@ -29,15 +33,22 @@ class Listens(Protocol):
 
 
 class GatewayMode(mode_specs.ProxyMode):
-    """An OpenAI-, Anthropic- and Ollama-compatible listener: `gateway@127.0.0.1:4000`."""
+    """An OpenAI-, Anthropic- and Ollama-compatible listener: `gateway@127.0.0.1:4000`.
+
+    `gateway:inner` is for requests that come from other modes of this process: it has no TLS.
+    """
 
     description = "LLM gateway"
     default_port = 4000
     transport_protocol: Literal["tcp"] = "tcp"
 
     def __post_init__(self) -> None:
-        if self.data:
+        if self.data not in ("", INNER):
             raise ValueError("gateway takes no argument: write gateway@HOST:PORT")
+
+    @property
+    def inner(self) -> bool:
+        return self.data == INNER
 
 
 class GatewayInstance(mode_servers.ServerInstance[GatewayMode]):
@@ -59,9 +70,8 @@ class GatewayInstance(mode_servers.ServerInstance[GatewayMode]):
         host = self.mode.listen_host(ctx.options.listen_host) or "127.0.0.1"
         port = self.mode.listen_port(ctx.options.listen_port)
         self._edge = master.edge()
-        self._server = await self._edge.listen(
-            host, port or 0, tls=master.tls, reuse_port=master.reuse_port
-        )
+        tls, reuse_port = (None, False) if self.mode.inner else (master.tls, master.reuse_port)
+        self._server = await self._edge.listen(host, port or 0, tls=tls, reuse_port=reuse_port)
 
     async def _stop(self) -> None:
         if self._server:

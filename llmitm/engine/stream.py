@@ -72,12 +72,18 @@ class EventStream:
             if content:
                 self._attempt.first_token = time.monotonic()
                 return
-            if self.complete or size > self._terms.hold_bytes:
+            if self.complete or self._held_enough(size):
                 return
         if not self.complete:
             raise failed(
                 self._attempt, Failure.STREAM_CUT, "the stream ended before its first token"
             )
+
+    def _held_enough(self, size: int) -> bool:
+        """Whether the client has to get the beginning, content or not."""
+        hold = self._terms.hold
+        waited = time.monotonic() - self._attempt.started
+        return size > hold.bytes or (hold.seconds is not None and waited > hold.seconds)
 
     async def next(self) -> list[Event]:
         """The next events, none once the stream has ended.

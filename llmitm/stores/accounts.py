@@ -5,54 +5,45 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from llmitm.policy.account import Allowance, Level
 from llmitm.policy.accounts import Accounts, Answer, Grant, Shortage, Unknown
 from llmitm.stores.errors import LedgerError
-from llmitm.stores.link import StoreDown
-from llmitm.stores.remote_accounts import LEASE, RemoteAccounts
 
 logger = logging.getLogger(__name__)
 
+Spent = Iterable[tuple[float, int]]
 # What the ledger says was used of an allowance before a moment: times and amounts.
 # Raises LedgerError.
-History = Callable[[Any, float], Awaitable[Iterable[tuple[float, int]]]]
+History = Callable[[Any, float], Awaitable[Spent]]
 
-RENEW_SECONDS = LEASE / 3
+RENEW_SECONDS = 10.0
 HISTORY_SECONDS = 2.0  # how long a call waits for the ledger to say what was spent
 RETRY_SECONDS = 5.0
-MAX_OWED = 100_000
+
+
+async def no_history(_allowance: Any, _moment: float) -> Spent:
+    """Of what isn't kept nothing is known."""
+    return ()
 
 
 class AccountStore:
-    """Takes and settles in the shared store while it answers, else in this process's memory.
+    """Takes and settles in this process's memory.
 
-    `clock` gives the time of the accounts in memory. `own_time` says that it is the shared
-    store's too; without it that one goes by its own clock. Where the ledger keeps a `history`,
-    what was used before counts.
+    `clock` gives the time. What is durable begins with what its `history` says.
     """
 
-    def __init__(
-        self,
-        clock: Callable[[], float],
-        *,
-        remote: RemoteAccounts | None = None,
-        own_time: bool = False,
-        history: History | None = None,
-    ) -> None:
+    def __init__(self, clock: Callable[[], float], history: History = no_history) -> None:
         self._clock = clock
-        self._remote = remote
-        self._up = False
-        self._own_time = own_time
         self._history = history
         self._local = Accounts()
-        self._open: set[Grant] = set()
+        # The calls that run, and where what they took is settled: None for elsewhere.
+        self._open: dict[Grant, Accounts | None] = {}
         self._learning: dict[str, asyncio.Task[None]] = {}
-        self._seen: dict[str, int] = {}  # what the shared store last said was spent
-        self._owed: deque[tuple[Grant, Sequence[int]]] = deque(maxlen=MAX_OWED)
+        self._unlearned: set[str] = set()
+        self._beginning = asyncio.Lock()
 
     async def take(
         self, allowances: Sequence[Allowance], costs: Sequence[int]
@@ -62,29 +53,92 @@ class AccountStore:
         while isinstance(answer, Unknown):
             await self.learn(answer.allowances)
             answer = await self._ask(allowances, costs)
-        if isinstance(answer, Grant):
-            self._open.add(answer)
         return answer
 
     async def settle(self, grant: Grant, used: Sequence[int]) -> list[Level]:
         """The call is over and used so much: the levels of its allowances after that."""
-        self._open.discard(grant)
-        if grant.id and self._remote is not None and self._up:
-            try:
-                levels = await self._remote.settle(grant, used, self._now)
-            except StoreDown:
-                self._owed.append((grant, used))
-            else:
-                self._note(grant.allowances, levels)
-                return levels
-        elif grant.id or (self._remote is not None and self._history is not None):
-            self._owed.append((grant, used))
-        return self._local.settle(grant, used, self._clock())
+        home = self._open.pop(grant, None) or self._local
+        return home.settle(grant, used, self._clock())
 
     async def level(self, allowance: Allowance) -> Level:
-        if self._remote is not None and self._up:
-            try:
-                return await self._remote.level(allowance, self._now)
-            except StoreDown:
-                pass
         return self._local.level(allowance, self._clock())
+
+    async def learn(self, allowances: Iterable[Allowance]) -> None:
+        """Ask the ledger what was used; where it doesn't say in time, begin with nothing.
+
+        What it says later is added then.
+        """
+        wanted = list(allowances)
+        tasks = {allowance.id: self._learning_task(allowance) for allowance in wanted}
+        await asyncio.wait(tasks.values(), timeout=HISTORY_SECONDS)
+        for allowance in wanted:
+            async with self._beginning:
+                if not tasks[allowance.id].done() and await self._begin(allowance, ()):
+                    self._unlearned.add(allowance.id)
+
+    async def run(self) -> None:
+        """Renew what running calls hold, until cancelled."""
+        while True:
+            await asyncio.sleep(RENEW_SECONDS)
+            await self._renew()
+
+    async def close(self) -> None:
+        tasks = list(self._learning.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _ask(self, allowances: Sequence[Allowance], costs: Sequence[int]) -> Answer:
+        return self._ask_local(allowances, costs)
+
+    def _ask_local(self, allowances: Sequence[Allowance], costs: Sequence[int]) -> Answer:
+        answer = self._local.take(allowances, costs, self._clock())
+        if isinstance(answer, Grant):
+            self._open[answer] = self._local
+        return answer
+
+    async def _renew(self) -> None:
+        now = self._clock()
+        for grant, home in self._open.items():
+            if home is not None:
+                home.renew(grant, now)
+
+    async def _begin(self, allowance: Allowance, used: Spent) -> bool:
+        """Begin the account of a durable allowance; False where that was done."""
+        return self._local.restore(allowance, used, self._clock())
+
+    async def _add(self, allowance: Allowance, used: Spent) -> None:
+        """Count what became known after the account was begun."""
+        now = self._clock()
+        for at, amount in used:
+            self._local.book(allowance, amount, at, now)
+
+    def _learning_task(self, allowance: Allowance) -> asyncio.Task[None]:
+        task = self._learning.get(allowance.id)
+        if task is None:
+            task = asyncio.create_task(self._learn(allowance), name=f"history of {allowance.id}")
+            self._learning[allowance.id] = task
+            task.add_done_callback(lambda _: self._learning.pop(allowance.id, None))
+        return task
+
+    async def _learn(self, allowance: Allowance) -> None:
+        moment = time.time()
+        used = await self._patient_history(allowance, moment)
+        async with self._beginning:
+            if allowance.id not in self._unlearned:
+                await self._begin(allowance, used)
+            else:
+                self._unlearned.discard(allowance.id)
+                await self._add(allowance, used)
+
+    async def _patient_history(self, allowance: Allowance, moment: float) -> list[tuple[float, int]]:
+        """What was used before `moment`, whenever the ledger can be read."""
+        said = False
+        while True:
+            try:
+                return list(await self._history(allowance, moment))
+            except LedgerError as fault:
+                if not said:
+                    logger.error("what was spent of %s isn't known yet: %s", allowance.id, fault)
+                said = True
+                await asyncio.sleep(RETRY_SECONDS)

@@ -8,11 +8,16 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
+from llmitm.metrics import TABLE
 from llmitm.series import Series
 from llmitm.workers.channel import Family, Labels, Report, Row
 
-# Of the client library's own gauges, those that are not to be summed.
-_ACROSS = {"process_start_time_seconds": "min", "process_max_fds": "min"}
+# How gauges become one; of the client library's own, those that are not to be summed.
+_ACROSS: dict[str, str] = {
+    "process_start_time_seconds": "min",
+    "process_max_fds": "min",
+    **{spec.name: spec.across for spec in TABLE},
+}
 
 _Values = tuple[float, ...]
 _Key = tuple[int, Labels]
@@ -78,8 +83,7 @@ class Readings:
         for collector in collectors:
             for metric in collector.collect():
                 for labels, shape, values in _grouped(metric):
-                    across = _ACROSS.get(metric.name, "sum")
-                    yield (self._family(_family(metric, across, shape)), labels), values
+                    yield (self._family(_family(metric, shape)), labels), values
 
     def _family(self, family: Family) -> int:
         return self._families.setdefault(family, len(self._families))
@@ -88,10 +92,11 @@ class Readings:
 def _described(series: Series, child: Any) -> Family:
     metric = series.metric._get_metric()
     shape = tuple((s.name, (s.labels or {}).get("le", "")) for s in child._child_samples())
-    return _family(metric, series.spec.across, shape)
+    return _family(metric, shape)
 
 
-def _family(metric: Metric, across: str, shape: tuple[tuple[str, str], ...]) -> Family:
+def _family(metric: Metric, shape: tuple[tuple[str, str], ...]) -> Family:
+    across = _ACROSS.get(metric.name, "sum")
     return Family(metric.name, metric.type, metric.documentation, across, shape)
 
 
