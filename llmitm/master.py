@@ -82,7 +82,12 @@ class GatewayMaster(Master):
         metrics.read("llmitm_workers_ready", lambda: {(): self.ready.is_set() and not self.draining})
         self.tls = _tls(gateway.listen.tls)
         ledger = open_ledger(gateway.store.ledger)
-        self.shared = Shared(gateway.store.shared, gateway.store.ledger, ledger.flush)
+        self.shared = Shared(
+            gateway.store.shared,
+            gateway.store.ledger,
+            ledger.flush,
+            lambda target, opened: self.runtime.targets.follow(target, opened),
+        )
         keyring = Keyring(
             open_identities(gateway.store.ledger), policies=lambda: self.runtime.policies
         )
@@ -99,6 +104,7 @@ class GatewayMaster(Master):
             limits=self.shared.limits,
             budgets=self.shared.budgets,
         )
+        self.runtime.targets.tell = self.shared.tell
         self.runtime.targets.apply(loaded.policies)
         self.lifecycle = self.runtime.lifecycle = Lifecycle(self.hooks, self.runtime)
 
@@ -225,9 +231,11 @@ class GatewayMaster(Master):
         self._stack.push_async_callback(self.shared.close)
         with contextlib.suppress(LedgerError):  # its own task says so, and tries again
             await keyring.refresh()
-        for work in (keyring.run(), self.shared.run()):
+        ready = asyncio.Event()
+        for work in (keyring.run(), self.shared.run(ready)):
             task = asyncio.create_task(work)
             self._stack.push_async_callback(_cancel, task)
+        await ready.wait()
 
     def _watch_policies(self) -> None:
         watcher = PolicyWatcher(self.loaded, self.env, self.apply, self.reject)

@@ -41,10 +41,12 @@ class Targets:
     gateway: Gateway
     metrics: Metrics
     price: Callable[[Target], float | None] = lambda _: None
+    tell: Callable[[str, bool], None] = lambda _target, _opened: None
     base_urls: dict[str, str] = field(default_factory=dict)
     balancer: Balancer = field(default_factory=Balancer)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     _guards: dict[str, Guard] = field(default_factory=dict)
+    _following: bool = False
     _settings: dict[str, BreakerSettings] = field(default_factory=dict)
     _default: BreakerSettings = field(default_factory=BreakerSettings)
 
@@ -152,6 +154,18 @@ class Targets:
         guard.out_until = 0.0
         guard.breaker.reset()
 
+    def follow(self, name: str, opened: bool) -> None:
+        """Another process's circuit for this target opened, or closed: so does this one's."""
+        guard = self._guards.get(name)
+        if guard is None:
+            return
+        self._following = True
+        if opened:
+            guard.breaker.trip(time.monotonic())
+        else:
+            guard.breaker.close()
+        self._following = False
+
     def drain(self, name: str, on: bool) -> None:
         """Send a target no new calls, or calls again. Raises KeyError for an unknown one."""
         self._guards[name].draining = on
@@ -190,6 +204,8 @@ class Targets:
         def changed(before: State, after: State) -> None:
             self.metrics["llm_circuit_breaker_state"].at(name).set(STATE_NUMBERS[after])
             self.metrics["llm_circuit_breaker_state_changes_total"].at(name, before, after).inc()
+            if after is not State.HALF_OPEN and not self._following:
+                self.tell(name, after is State.OPEN)
 
         return changed
 

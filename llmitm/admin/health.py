@@ -19,6 +19,7 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
     async def readyz(_request: web.Request) -> web.Response:
         detail = {
             "ledger": "ok" if master.runtime.ledger.healthy else "down, calls wait in the spool",
+            "shared_store": "ok" if master.shared.up else "away, limits are local",
             "policies": "last edit refused" if master.watcher.errors else "ok",
         }
         ready = master.ready.is_set() and not master.draining

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from llmitm.admin import calls, config, health, targets, usage
 from llmitm.config.address import Address
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-MASTER: web.AppKey[GatewayMaster] = web.AppKey("master")
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
@@ -56,22 +56,25 @@ async def on_address(runner: web.AppRunner, address: Address) -> tuple[str, int]
 
 
 def build(master: GatewayMaster) -> web.Application:
-    app = web.Application(middlewares=[_guarded, json_errors])
-    app[MASTER] = master
+    app = web.Application(middlewares=[guarded(master.loaded.gateway), json_errors])
     for part in (health, config, targets, usage, calls):
         part.routes(app, master)
     return app
 
 
-@web.middleware
-async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in who has the admin token; without one configured, who comes over loopback."""
-    if request.path not in OPEN_PATHS and not allowed(request, request.app[MASTER].loaded.gateway):
-        return web.json_response(
-            {"error": "Send admin_token of gateway.yaml: Authorization: Bearer TOKEN."},
-            status=401,
-        )
-    return await handler(request)
+def guarded(gateway: Gateway) -> Middleware:
+    """Lets in who has the admin token; without one configured, who comes over loopback."""
+
+    @web.middleware
+    async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.path not in OPEN_PATHS and not allowed(request, gateway):
+            return web.json_response(
+                {"error": "Send admin_token of gateway.yaml: Authorization: Bearer TOKEN."},
+                status=401,
+            )
+        return await handler(request)
+
+    return guard
 
 
 def allowed(request: web.Request, gateway: Gateway) -> bool:

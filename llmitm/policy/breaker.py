@@ -214,6 +214,17 @@ class Breaker:
         self._cooldown = _LONG_AGO
         self._enter(State.CLOSED)
 
+    def trip(self, now: float) -> None:
+        """Open a closed circuit: somebody else found out that the target fails."""
+        if self._settings.enabled and self._state is State.CLOSED:
+            self._opened = now
+            self._enter(State.OPEN)
+
+    def close(self) -> None:
+        """Close a circuit that was not forced open: somebody else found the target well."""
+        if self._state is not State.CLOSED and not self._forced:
+            self._enter(State.CLOSED)
+
     def force_open(self, now: float) -> None:
         """Open the circuit until `reset`, whatever calls report."""
         self._forced = True
