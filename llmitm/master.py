@@ -105,6 +105,7 @@ class GatewayMaster(Master):
             budgets=self.shared.budgets,
         )
         self.runtime.targets.tell = self.shared.tell
+        self.shared.linked = lambda up: metrics["llmitm_shared_store_up"].at().set(up)
         self.runtime.targets.apply(loaded.policies)
         self.lifecycle = self.runtime.lifecycle = Lifecycle(self.hooks, self.runtime)
 

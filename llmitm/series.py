@@ -18,8 +18,8 @@ MAX_NAME = 128  # characters of a label value that a client chose
 # the share of the room that may be taken before that, and the labels. All others are closed sets.
 FOLDS: tuple[tuple[float, frozenset[str]], ...] = (
     (0.75, frozenset()),
-    (0.9, frozenset({"key"})),
-    (1.0, frozenset({"key", "target", "from", "to", "route", "gen_ai_request_model"})),
+    (0.9, frozenset({"key", "id"})),
+    (1.0, frozenset({"key", "id", "target", "from", "to", "route", "gen_ai_request_model"})),
 )
 
 _KINDS = {"counter": Counter, "gauge": Gauge, "histogram": Histogram}

@@ -15,12 +15,11 @@ from dataclasses import dataclass
 import msgspec
 
 from llmitm import dialects
-from llmitm.call import Attempt, Call
-from llmitm.config.schema import Hold, Timeouts
-from llmitm.dialects import paths
-from llmitm.dialects.translation import Translation
+from llmitm.call import Attempt
+from llmitm.config.schema import Timeouts
 from llmitm.engine.failure import failed, refused
 from llmitm.engine.stream import EventStream
+from llmitm.engine.terms import Terms
 from llmitm.engine.upstream import Answer, Upstream, UpstreamError
 from llmitm.errors import GatewayError
 from llmitm.policy.outcome import Failure
@@ -29,32 +28,9 @@ from llmitm.policy.outcome import Failure
 WHOLE_ANSWER_FACTOR = 3
 MAX_WHOLE_BODY = 64 << 20
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-STREAMED = frozenset({"chat", "completions", "responses", "messages", "generate"})
 STREAM_TYPES = frozenset({"text/event-stream", "application/x-ndjson"})
 
 Body = bytes | AsyncIterator[bytes] | None
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What an attempt needs to know beyond its target: how long to wait, how to read the answer."""
-
-    call: Call
-    timeouts: Timeouts
-    translation: Translation | None
-    hold: Hold
-
-    @property
-    def reads_json(self) -> bool:
-        """Whether nothing but JSON will do, whatever the provider calls what it sends."""
-        return self.translation is not None or self.call.check is not None
-
-    @property
-    def tap(self) -> tuple[str, str]:
-        """Dialect and operation of what the provider sends."""
-        if self.translation is None:
-            return self.call.dialect, self.call.operation
-        return paths.recognise("POST", self.translation.path)
 
 
 @dataclass(slots=True)
@@ -105,9 +81,7 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
                 answer.watch = attempt.watch
             if answer.status >= 400:
                 raise await refused(attempt, answer, terms)
-            if answer.content_type in STREAM_TYPES and (
-                terms.call.stream or terms.call.operation in STREAMED
-            ):
+            if answer.content_type in STREAM_TYPES and terms.may_stream:
                 terms.call.stream = True  # as the provider understood it
                 failure, wait = Failure.FIRST_TOKEN_TIMEOUT, timeouts.first_token
                 clock.reschedule(started + min(timeouts.connect + wait, timeouts.total))

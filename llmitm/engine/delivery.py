@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
@@ -15,7 +15,7 @@ from llmitm.engine import messages
 from llmitm.engine.attempt import Ready
 from llmitm.engine.failure import AttemptFailed
 from llmitm.engine.hooks import HookTable
-from llmitm.engine.reply import HOP_BY_HOP, Header, Reply, hop_by_hop
+from llmitm.engine.reply import HOP_BY_HOP, Header, Reply, hop_by_hop, local
 from llmitm.errors import Cause, GatewayError, render
 
 logger = logging.getLogger(__name__)
@@ -79,13 +79,8 @@ class Delivery:
 
     async def own_response(self) -> None:
         """Send a response that an addon set instead of asking a provider."""
-        response = self._flow.response
-        if response is None:
-            raise RuntimeError("there is no response to send")
-        await self._hooks.decide("response", self._flow)
-        self.call.status = response.status_code
         await self._settle(self._flow)
-        await self.reply.whole(response.status_code, self._headers(), response.raw_content or b"")
+        await self._respond()
 
     async def provider_refusal(self, failure: AttemptFailed) -> None:
         """Pass on a provider's own 4xx: it is about the client's request."""
@@ -99,23 +94,31 @@ class Delivery:
         call.error, call.status = error, status
         fields = [(b"content-type", b"application/json"), (b"x-should-retry", b"false")]
         self._flow.response = messages.response(status, fields, refusal.body)
-        await self._hooks.decide("response", self._flow)
         await self._settle(self._flow)
-        await self.reply.whole(status, self._headers(), self._flow.response.raw_content or b"")
+        await self._respond()
 
     async def whole(self, ready: Ready) -> None:
         """Send an answer that is complete."""
         call, attempt = self.call, ready.attempt
         body = ready.body or b""
         self._flow.response = response = messages.response(
-            ready.answer.status, self._passed_on(ready.answer.raw_headers), body
+            ready.answer.status, self._passed_on(ready), body
         )
         call.first_token = call.first_token or attempt.first_token
         await self._hooks.decide("responseheaders", self._flow)
+        if callable(response.stream):
+            response.raw_content = self._through(body) + self._through(b"")
         call.status = response.status_code
         await self._settle(self._flow)  # so that whoever reads the answer can read its cost
+        await self._respond()
+
+    async def _respond(self) -> None:
+        """Show the flow's response to the addons, and send what they leave."""
         await self._hooks.decide("response", self._flow)
-        call.status = response.status_code
+        response = self._flow.response
+        if response is None:
+            raise RuntimeError("an addon took the response away")
+        self.call.status = response.status_code
         await self.reply.whole(response.status_code, self._headers(), response.raw_content or b"")
 
     async def raw(self, ready: Ready) -> None:
@@ -132,7 +135,7 @@ class Delivery:
         if self._flow.response is not None:
             return
         self._flow.response = response = messages.response(
-            ready.answer.status, self._passed_on(ready.answer.raw_headers), b""
+            ready.answer.status, self._passed_on(ready), b""
         )
         if ready.terms.translation is not None:
             response.headers["content-type"] = ready.terms.translation.media_type
@@ -194,10 +197,11 @@ class Delivery:
         out = stream(data)
         return out if isinstance(out, bytes) else b"".join(out)
 
-    def _passed_on(self, raw_headers: Sequence[Header]) -> list[Header]:
+    def _passed_on(self, ready: Ready) -> list[Header]:
+        raw_headers = ready.answer.raw_headers
         hops = hop_by_hop(raw_headers)
         return [
-            (name, value)
+            (name, local(value, ready.attempt.url) if low == b"location" else value)
             for name, value in raw_headers
             if (low := name.lower()) not in _KEPT_BACK
             and low not in hops

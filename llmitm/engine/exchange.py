@@ -13,7 +13,7 @@ import time
 from mitmproxy import http
 
 from llmitm.call import Attempt, Target, call_of
-from llmitm.engine.attempt import Body, Ready, Terms, begin
+from llmitm.engine.attempt import Body, Ready, begin
 from llmitm.engine.delivery import Delivery, report
 from llmitm.engine.failure import AttemptFailed
 from llmitm.engine.hedge import race
@@ -21,6 +21,7 @@ from llmitm.engine.hooks import HookTable
 from llmitm.engine.keepalive import KeepAlive
 from llmitm.engine.outgoing import prepare
 from llmitm.engine.resume import Resumption
+from llmitm.engine.terms import Terms
 from llmitm.engine.upload import Upload
 from llmitm.errors import Cause, GatewayError
 from llmitm.policy import failover

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from llmitm import dialects
 from llmitm.call import Attempt
+from llmitm.engine.terms import Terms
 from llmitm.engine.upstream import Answer, UpstreamError
 from llmitm.errors import Cause, GatewayError, error_object
 from llmitm.policy import backoff
 from llmitm.policy.outcome import AttemptOutcome, Failure
 from llmitm.policy.provider_error import error_status, provider_error_code
-
-if TYPE_CHECKING:
-    from llmitm.engine.attempt import Terms
 
 MAX_ERROR_BODY = 1 << 20
 

@@ -99,6 +99,7 @@ class HookTable:
                 raise GatewayError(
                     Cause.INTERNAL, "The gateway failed while handling this request."
                 ) from fault
+            refuse_killed(args[0])
 
     async def observe(self, name: str, *args: Any) -> None:
         """Run an observing hook: a fault is logged and the next addon still runs."""
@@ -111,6 +112,12 @@ class HookTable:
                 return
             except Exception:
                 logger.exception("addon failed in %s", name)
+
+
+def refuse_killed(flow: http.HTTPFlow) -> None:
+    """Raises GatewayError for a flow that an addon or an operator killed (`flow.kill`)."""
+    if flow.error is not None and flow.error.msg == flow.error.KILLED_MESSAGE:
+        raise GatewayError(Cause.PERMISSION, "This request was stopped on its way.")
 
 
 def _handlers(chain: list[object], name: str) -> Iterator[Handler]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 INNER = "inner"
-INNER_SPEC = "gateway:inner@127.0.0.1:0"
+INNER_SPEC = "gateway:inner"
 
 
 class Listens(Protocol):
@@ -50,6 +50,10 @@ class GatewayMode(mode_specs.ProxyMode):
     def inner(self) -> bool:
         return self.data == INNER
 
+    def listen_port(self, default: int | None = None) -> int | None:
+        """The port; None where the system chooses one, so that no two of those clash."""
+        return None if self.inner else super().listen_port(default) or None
+
 
 class GatewayInstance(mode_servers.ServerInstance[GatewayMode]):
     """One listening socket of the gateway mode."""
@@ -67,8 +71,8 @@ class GatewayInstance(mode_servers.ServerInstance[GatewayMode]):
 
     async def _start(self) -> None:
         master = cast(Listens, ctx.master)
-        host = self.mode.listen_host(ctx.options.listen_host) or "127.0.0.1"
-        port = self.mode.listen_port(ctx.options.listen_port)
+        host = self.mode.listen_host() or "127.0.0.1"
+        port = self.mode.listen_port()
         self._edge = master.edge()
         tls, reuse_port = (None, False) if self.mode.inner else (master.tls, master.reuse_port)
         self._server = await self._edge.listen(host, port or 0, tls=tls, reuse_port=reuse_port)

@@ -10,6 +10,7 @@ import http
 import re
 from collections.abc import Iterable
 from typing import Protocol
+from urllib.parse import urlsplit
 
 # RFC 9110 §7.6.1, and the framing that we choose ourselves.
 HOP_BY_HOP = frozenset(
@@ -30,6 +31,16 @@ _BODILESS = frozenset({204, 304})
 _BREAKS = re.compile(rb"[\r\n\0]").search
 
 Header = tuple[bytes, bytes]
+
+
+def local(location: bytes, url: str) -> bytes:
+    """A `Location` as the client should follow it: what is on the provider's host is on ours."""
+    ours = urlsplit(url)
+    origin = f"{ours.scheme}://{ours.netloc}".encode()
+    if location != origin and not location.startswith((origin + b"/", origin + b"?")):
+        return location
+    rest = location[len(origin) :]
+    return rest if rest.startswith(b"/") else b"/" + rest
 
 
 def hop_by_hop(headers: Iterable[Header]) -> frozenset[bytes]:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
 from llmitm import dialects
 from llmitm.call import Attempt, Usage
 from llmitm.dialects.events import Event
 from llmitm.engine.failure import AttemptFailed, failed, refused_in_stream
+from llmitm.engine.terms import Terms
 from llmitm.engine.upstream import Answer, UpstreamError
 from llmitm.policy.outcome import Failure
-
-if TYPE_CHECKING:
-    from llmitm.engine.attempt import Terms
 
 
 class EventStream:

@@ -186,6 +186,7 @@ class Link:
             except (OSError, StoreDown, TimeoutError) as fault:
                 if not said:
                     logger.error("shared store: can't be reached, limits are local: %s", _say(fault))
+                    self._changed(False)
                 said = True
                 self.tried.set()
                 await asyncio.sleep(delay * random.uniform(0.5, 1.0))

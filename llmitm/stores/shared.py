@@ -39,6 +39,7 @@ class Shared:
         self._spending = Spending(open_database(ledger), flushed)
         self._link: Link | None = None
         self._circuits: SharedCircuits | None = None
+        self.linked: Callable[[bool], None] = lambda _up: None  # hears when `up` changes
         if url == MEMORY:
             self.limits = AccountStore(time.monotonic)
             self.budgets = AccountStore(time.time, self._spending.before)
@@ -84,3 +85,4 @@ class Shared:
         for store in (self.limits, self.budgets):
             if isinstance(store, SharedAccountStore):
                 store.linked(up)
+        self.linked(up)

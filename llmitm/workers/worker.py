@@ -20,6 +20,7 @@ from llmitm.workers.readings import Readings
 
 # How often the supervisor hears what changed: what a killed worker takes with it of its counts.
 REPORT_SECONDS = 0.25
+CANT_START = (AddonError, StartupError, LedgerError)
 
 
 class Reporter:
@@ -70,7 +71,7 @@ async def work(end: socket.socket) -> int:
     logs.configure(policy.level, policy.format)
     try:
         await _serve(job, channel)
-    except (AddonError, StartupError, LedgerError) as fault:
+    except CANT_START as fault:
         await channel.send(Failed(str(fault)))
         return 1
     return 0
@@ -82,18 +83,27 @@ async def _serve(job: Job, channel: Channel) -> None:
         master.runtime.targets.guard(name).draining = True
     metrics = master.runtime.metrics
     reporter = Reporter(channel, Readings(metrics.registry, lambda: metrics.series))
-    tasks = [
-        asyncio.create_task(_announce(master, job, channel)),
-        asyncio.create_task(_listen(master, channel, reporter)),
-        asyncio.create_task(reporter.run()),
-    ]
-    try:
-        await run_until_signalled(master)
-    finally:
+    async with asyncio.TaskGroup() as group:
+        tasks = [
+            group.create_task(_announce(master, job, channel)),
+            group.create_task(_listen(master, channel, reporter)),
+            group.create_task(reporter.run()),
+        ]
+        fault = await _run(master)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
     await reporter.last()
+    if fault is not None:
+        raise fault
+
+
+async def _run(master: GatewayMaster) -> Exception | None:
+    """Serve until told to end. Returns why it can't start, past the group that would wrap it."""
+    try:
+        await run_until_signalled(master)
+    except CANT_START as fault:
+        return fault
+    return None
 
 
 async def _announce(master: GatewayMaster, job: Job, channel: Channel) -> None:

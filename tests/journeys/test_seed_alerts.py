@@ -12,9 +12,10 @@ import pytest
 
 from llmitm.seeds.alerts import SCHEMA
 from llmitm.simulator.server import Simulator
+from tests.support.calls import watch
 from tests.support.gateway import Gateway, Starter
+from tests.support.scripted import ScriptedModel
 from tests.support.seeds import curl, from_environment, post
-from tests.support.wire import Upstream, response
 
 ALERT = {
     "fingerprint": "abc123",
@@ -173,16 +174,65 @@ def test_metrics(gateway: Gateway, simulator: Simulator) -> None:
     assert f'{name}_call_duration_seconds_bucket{{le="0.01",result="failure",target="llm/*"}}' in values
 
 
-def completion(text: str) -> bytes:
-    message = {"role": "assistant", "content": text}
-    choice = {"index": 0, "message": message, "finish_reason": "stop"}
-    usage = {"prompt_tokens": 100, "completion_tokens": 20, "total_tokens": 120}
-    return json.dumps({"choices": [choice], "usage": usage}).encode()
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as model:
+        yield model
 
 
-class Model:
-    """A provider whose model says what the test wants, one text for each request."""
+@pytest.fixture
+def scripted(starter: Starter, model: ScriptedModel) -> Gateway:
+    return from_environment(starter, **EXAMPLE, LLM_BASE_URL=model.url)
 
-    def __init__(self, upstream: Upstream) -> None:
-        self.upstream = upstream
-        self.asked = 0
+
+def test_the_models_answer_is_what_the_client_gets(scripted: Gateway, model: ScriptedModel) -> None:
+    """Severity, confidence and the rest come as the model gave them, a code fence aside."""
+    model.texts = [json.dumps(FOUND), f"```json\n{json.dumps(FOUND)}\n```"]
+    assert [classify(scripted).json() for _ in range(2)] == [FOUND, FOUND]
+    assert len(model.requests) == 2
+
+
+UNFIT = [
+    "It is critical!",
+    json.dumps({**FOUND, "severity": 5}),
+    json.dumps({**FOUND, "severity": "critical"}),
+    json.dumps({**FOUND, "confidence": 1.5}),
+    json.dumps({"severity": 4, "confidence": 0.9}),
+    json.dumps({**FOUND, "mood": "bad"}),
+    "[]",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", UNFIT)
+def test_a_model_that_does_not_comply_is_asked_again(
+    scripted: Gateway, model: ScriptedModel, text: str
+) -> None:
+    """An answer outside the schema is not passed on; the next one is."""
+    model.texts = [text, json.dumps(FOUND)]
+    watcher = watch(scripted)
+    assert classify(scripted).json() == FOUND
+    (record,) = watcher.wait()
+    assert [(a.status, a.error) for a in record.attempts] == [(200, "unfit"), (200, None)]
+
+
+def test_invalid_response(scripted: Gateway, model: ScriptedModel) -> None:
+    """A model that never complies ends in `invalid_response`; its target's circuit stays closed."""
+    model.texts = ["It is critical!"]
+    for _ in range(3):
+        reply = classify(scripted)
+        assert (reply.status_code, reply.json()["error"]) == (502, "invalid_response")
+    assert "critical" not in reply.text
+    assert len(model.requests) == 3 * 4  # LLM_MAX_RETRIES and the first attempt
+    circuit = curl(f"{scripted.url}/health").json["llm"]
+    assert (circuit["circuit_breaker_state"], circuit["failure_count"]) == ("closed", 0)
+
+
+@pytest.mark.parametrize("content_type", ["text/event-stream", "text/html"])
+def test_what_is_no_json(scripted: Gateway, model: ScriptedModel, content_type: str) -> None:
+    """A page or a stream that nobody asked for never reaches the client."""
+    model.content_type = content_type
+    model.raw = b"<html>hello</html>"
+    reply = classify(scripted)
+    assert (reply.status_code, reply.json()["error"]) == (503, "server_error")
+    assert "hello" not in reply.text

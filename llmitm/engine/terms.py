@@ -1,0 +1,40 @@
+"""What every attempt of a call is made on: its limits in time, and how to read what comes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from llmitm.call import Call
+from llmitm.config.schema import Hold, Timeouts
+from llmitm.dialects import paths
+from llmitm.dialects.translation import Translation
+
+STREAMED = frozenset({"chat", "completions", "responses", "messages", "generate"})
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an attempt needs to know beyond its target: how long to wait, how to read the answer."""
+
+    call: Call
+    timeouts: Timeouts
+    translation: Translation | None
+    hold: Hold
+
+    @property
+    def may_stream(self) -> bool:
+        """Whether a stream will do: asked for, or not asked for and no more than a surprise."""
+        call = self.call
+        return call.stream or (call.operation in STREAMED and call.check is None)
+
+    @property
+    def reads_json(self) -> bool:
+        """Whether nothing but JSON will do, whatever the provider calls what it sends."""
+        return self.translation is not None or self.call.check is not None
+
+    @property
+    def tap(self) -> tuple[str, str]:
+        """Dialect and operation of what the provider sends."""
+        if self.translation is None:
+            return self.call.dialect, self.call.operation
+        return paths.recognise("POST", self.translation.path)
