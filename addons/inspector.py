@@ -43,6 +43,9 @@ class Inspector:
     def running(self) -> None:
         self.parts.start()
 
+    def draining(self) -> None:
+        self.parts.holds.release()
+
     async def done(self) -> None:
         await self.parts.stop()
 

@@ -34,6 +34,7 @@ class BudgetWatch:
             labels = labels_of(budget)
             left = max(0, budget.amount - spent)
             live.metrics["llmitm_budget_remaining_usd"].at(*labels).set(float(usd(left)))
+            live.metrics["llmitm_budget_limit_usd"].at(*labels).set(float(usd(budget.amount)))
             if budget.warn_at is None or spent < budget.warn_at * budget.amount:
                 self._reached.discard(budget.id)
             elif budget.id not in self._reached:

@@ -15,6 +15,7 @@ from llmitm.commands.doctor import doctor
 from llmitm.commands.keys import keys
 from llmitm.commands.targets import targets
 from llmitm.commands.usage import usage
+from llmitm.config.load import Loaded
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -41,19 +42,38 @@ def serve(config: Path | None) -> None:
       llmitm serve
       llmitm serve -c /etc/llmitm/gateway.yaml
     """
-    from llmitm import master
-    from llmitm.pipeline import AddonError
-
     loaded = read_config(config)
     policy = loaded.policies.logging
     logs.configure(policy.level, policy.format)
     for warning in loaded.warnings:
         complain(f"warning: {warning}", "yellow")
+    fault = _serve_several(loaded) if loaded.gateway.workers > 1 else _serve_one(loaded)
+    if fault is not None:
+        complain(str(fault))
+        sys.exit(1)
+
+
+def _serve_one(loaded: Loaded) -> Exception | None:
+    """Run one process; returns why it can't."""
+    from llmitm import master
+    from llmitm.pipeline import AddonError
+
     try:
         run(master.serve(loaded, os.environ))
     except (AddonError, master.StartupError) as fault:
-        complain(str(fault))
-        sys.exit(1)
+        return fault
+    return None
+
+
+def _serve_several(loaded: Loaded) -> Exception | None:
+    """Run workers under a supervisor, which needs little of what they do; returns why it can't."""
+    from llmitm.workers import supervisor
+
+    try:
+        run(supervisor.serve(loaded, os.environ))
+    except supervisor.GaveUp as fault:
+        return fault
+    return None
 
 
 @main.command()

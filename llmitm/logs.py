@@ -1,4 +1,4 @@
-"""Logs: one JSON line per call and per event, on stdout."""
+"""Logs: one line per call and per event on stdout, as JSON or for people."""
 
 from __future__ import annotations
 
@@ -11,43 +11,77 @@ from typing import Any
 import msgspec
 import structlog
 
-from llmitm.call import CallRecord
+from llmitm.call import AttemptRecord, CallRecord
+from llmitm.errors import SHAPES, Cause
+from llmitm.log_sink import LineSink
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "warn": 30, "error": 40}
+# The access log's line, in this order.
+FIELDS = (
+    "ts", "level", "event", "request_id", "key", "user", "team", "dialect", "operation", "route",
+    "model", "target", "attempts", "status", "error", "stream", "prompt_tokens", "cached_tokens",
+    "completion_tokens", "reasoning_tokens", "estimated", "cost_usd", "ttft_ms", "duration_ms",
+    "overhead_ms", "client",
+)  # fmt: skip
+FLUSH_SECONDS = 2.0
+
+_encode = msgspec.json.Encoder(decimal_format="number", enc_hook=str).encode
+_log = structlog.get_logger()
 
 
-def _render(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> bytes:
-    return _encode(event)
+class SinkHandler(logging.Handler):
+    """Sends the records of the standard library's logging to a sink."""
+
+    def __init__(self, sink: LineSink) -> None:
+        super().__init__()
+        self.sink = sink
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 whatever a library logs; it is told on stderr
+            self.handleError(record)
+        else:
+            self.sink.write(line.encode("utf-8", "backslashreplace") + b"\n")
+
+    def flush(self) -> None:
+        self.sink.flush(FLUSH_SECONDS)
 
 
-def _timestamp(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> Any:
-    if "ts" not in event:
-        event["ts"] = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return event
+class SinkLogger:
+    """What structlog hands finished lines to."""
+
+    def __init__(self, sink: LineSink) -> None:
+        self._write = sink.write
+
+    def msg(self, line: str) -> None:
+        self._write(line.encode("utf-8", "backslashreplace") + b"\n")
+
+    debug = info = warning = error = critical = log = msg
 
 
 def configure(level: str = "info", style: str = "json") -> None:
-    """Send the gateway's and mitmproxy's log records to stdout, as JSON lines or for people."""
+    """Send the gateway's and mitmproxy's log records to stdout, as JSON lines or for people.
+
+    Without a stdout there is no log. Calling it again changes level and style.
+    """
     number = LEVELS[level]
-    shared: list[Any] = [structlog.stdlib.add_log_level, _timestamp]
+    sink = _stdout()
+    render = _for_people() if style == "console" else _as_json
     structlog.configure(
-        processors=[structlog.processors.add_log_level, _timestamp, _render],
+        processors=[structlog.processors.add_log_level, _timestamp, render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.BytesLoggerFactory(sys.stdout.buffer),
+        logger_factory=lambda *_: SinkLogger(sink),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(sys.stdout)
-    final: Any = (
-        structlog.dev.ConsoleRenderer() if style == "console" else lambda *a: _render(*a).decode()
-    )
+    handler = SinkHandler(sink)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[structlog.stdlib.add_log_level, _timestamp],
             processors=[
-                structlog.processors.format_exc_info,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                final,
+                *([structlog.processors.format_exc_info] if style == "json" else []),
+                render,
             ],
         )
     )
@@ -59,10 +93,65 @@ def configure(level: str = "info", style: str = "json") -> None:
 
 
 def access_line(record: CallRecord) -> None:
-    """The access log's line for one ended call."""
-    fields = msgspec.structs.asdict(record)
+    """Log one ended call: an error where the gateway or its providers failed, else information."""
+    fields = access_fields(record)
+    level = "error" if failed(record) else "info"
+    _log.log(LEVELS[level], "call", **fields)
+
+
+def access_fields(record: CallRecord) -> dict[str, Any]:
+    """The fields of the access log's line, but for its level and its event."""
+    fields = {name: getattr(record, name) for name in FIELDS if name not in ("level", "event")}
     fields["ts"] = datetime.fromtimestamp(record.ts, UTC).isoformat(timespec="milliseconds")
-    fields["request_id"] = record.request_id
-    fields["attempts"] = record.attempts
-    level = "info" if record.status < 500 else "error"
-    structlog.get_logger().log(LEVELS[level], "call", **fields)
+    return fields
+
+
+def failed(record: CallRecord) -> bool:
+    """Whether a call failed for a reason that isn't its client's, in mid-stream too."""
+    cause = record.error
+    return record.status >= 500 or (cause is not None and SHAPES[Cause(cause)].status >= 500)
+
+
+def _stdout() -> LineSink:
+    try:
+        sys.stdout.flush()
+        fd = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):  # there is none, or it is closed, or no file
+        return LineSink(-1, lambda _: b"", waiting=0)
+    return LineSink(fd, _dropped_line)
+
+
+def _dropped_line(number: int) -> bytes:
+    event = {"level": "warning", "event": "log lines dropped", "lines": number}
+    return (_as_json(None, "", _timestamp(None, "", event)) + "\n").encode()
+
+
+def _timestamp(
+    _logger: Any, _name: str, event: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    if "ts" not in event:
+        event["ts"] = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return event
+
+
+def _as_json(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> str:
+    first = {name: event.pop(name) for name in ("ts", "level", "event") if name in event}
+    return _encode({**first, **event}).decode()
+
+
+def _for_people() -> Any:
+    """A processor that makes a line of what has a value, in colour on a terminal."""
+    render = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), sort_keys=False)
+
+    def line(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:
+        told = {key: value for key, value in event.items() if value not in (None, 0, (), False)}
+        told["timestamp"] = told.pop("ts")
+        if attempts := told.get("attempts"):
+            told["attempts"] = " → ".join(map(_attempt, attempts))
+        return str(render(logger, name, told))
+
+    return line
+
+
+def _attempt(attempt: AttemptRecord) -> str:
+    return f"{attempt.target} {attempt.error or attempt.status} {attempt.ms} ms"

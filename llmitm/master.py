@@ -151,6 +151,7 @@ class GatewayMaster(Master):
         self.draining = True
         for server in self.addons.get("proxyserver").servers if self.ready.is_set() else ():
             await server.stop()
+        await self.hooks.observe("draining")
         await asyncio.gather(*(edge.drain(self._drain_timeout) for edge in self._edges))
         await self.lifecycle.settled(self._drain_timeout)
         await self.done()
@@ -199,6 +200,8 @@ class GatewayMaster(Master):
         gateway = self.loaded.gateway
         ca = gateway.intercept.ca or data_directory(self.env) / "ca"
         self.addons.add(*proxy_mode.stock_addons())
+        server = self.addons.get("proxyserver")
+        self._stack.push_async_callback(proxy_mode.close_connections, server)
         proxy_mode.configure(self.options, ca)
         load_addons(self, [AddonEntry("intercept")], builtin=False)
         logger.info("proxy mode: clients have to trust %s", ca / proxy_mode.CA_CERTIFICATE)

@@ -54,10 +54,13 @@ class AddonError(Exception):
 
 
 def listed(gateway: Gateway) -> tuple[AddonEntry, ...]:
-    """The addons of `gateway.yaml`, or the default ones, and those that a switch turns on."""
-    entries = gateway.addons
-    if entries is None:
-        entries = tuple(AddonEntry(name=name) for name in DEFAULT)
+    """The addons of `gateway.yaml`, or the default ones, and those that a switch turns on.
+
+    In the list `default` stands for all of the default ones.
+    """
+    defaults = [AddonEntry(name=name) for name in DEFAULT]
+    given = gateway.addons if gateway.addons is not None else (AddonEntry(name="default"),)
+    entries = [e for one in given for e in (defaults if one.name == "default" else [one])]
     found = [e for e in entries if e.name != "inspector" or gateway.listen.inspector]
     for name, before in SEEDS if gateway.seed_apis else ():
         names = [entry.name for entry in found]

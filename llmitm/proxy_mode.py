@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 
 from mitmproxy import options
@@ -10,10 +12,12 @@ from mitmproxy.addons import (
     disable_h2c,
     dns_resolver,
     next_layer,
+    proxyserver,
     strip_dns_https_records,
     tlsconfig,
 )
 
+CLOSE_SECONDS = 2.0
 CA_CERTIFICATE = "mitmproxy-ca-cert.pem"
 
 
@@ -46,3 +50,15 @@ def configure(opts: options.Options, ca: Path) -> None:
         block_private=False,
         validate_inbound_headers=True,
     )
+
+
+async def close_connections(server: proxyserver.Proxyserver) -> None:
+    """End the connections that clients keep open: their calls have ended by now."""
+    ends = [end for handler in server.connections.values() for end in handler.transports.values()]
+    for end in ends:
+        if end.handler is not None:
+            end.handler.cancel("shutting down")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            while server.connections:
+                await asyncio.sleep(0.01)  # mitmproxy tells nobody

@@ -150,7 +150,7 @@ def builtin_addons() -> list[str]:
 def _addons(document: Document) -> None:
     for where, entry in document.each("addons"):
         name = next(iter(entry), None) if isinstance(entry, dict) else entry
-        if not isinstance(name, str):
+        if not isinstance(name, str) or name == "default":  # all of the default ones, in place
             continue
         if is_path(name):
             if not (document.directory / Path(name).expanduser()).is_file():

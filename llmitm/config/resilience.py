@@ -16,27 +16,23 @@ Rate = Annotated[float, Field(gt=0, le=1)]
 class Retry(Model):
     """`attempts` includes the first one; `budget` is the share of traffic that may be retries.
 
-    The backoff before retry n is drawn from 0 to min(`max`, `base` * `multiplier` ** n).
+    The backoff before retry n is drawn from 0 to min(`max`, `base` * `multiplier` ** (n - 1)).
     """
 
     attempts: Count = 3
     base: Duration = 0.5
     max: Duration = 8
-    multiplier: Annotated[float, Field(ge=1)] = 2
+    multiplier: Annotated[float, Field(ge=1, le=100)] = 2
     deadline: PositiveDuration = 120
     budget: Share | None = 0.2
 
 
-def _first_token(given: dict[str, Any]) -> float:
-    return float(given.get("first_token", 30))
-
-
 class Timeouts(Model):
-    """`first_byte` is as long as `first_token` unless it is given."""
+    """`first_byte` is when an answer's headers have to be there; None leaves it to the engine."""
 
     connect: PositiveDuration = 5
     first_token: PositiveDuration = 30
-    first_byte: PositiveDuration = Field(default_factory=_first_token)
+    first_byte: PositiveDuration | None = None
     between_tokens: PositiveDuration = 30
     total: PositiveDuration = 600
 

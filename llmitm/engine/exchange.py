@@ -181,6 +181,7 @@ class Exchange:
             deadline=self._deadline,
             backoff_base=retry.base,
             backoff_max=retry.max,
+            backoff_growth=retry.multiplier,
             may_retry=self._runtime.targets.retry_budget.available(now),
             prompt_tokens=self._call.prompt_estimate,
             failover_on_content_policy=self._policy.failover_on_content_policy,

@@ -32,6 +32,7 @@ OBSERVING = frozenset(
         "error",
         "settle",
         "call_end",
+        "draining",
         "websocket_start",
         "websocket_message",
         "websocket_end",
@@ -103,7 +104,7 @@ class HookTable:
 
     async def observe(self, name: str, *args: Any) -> None:
         """Run an observing hook: a fault is logged and the next addon still runs."""
-        for handler in self._table[name]:
+        for handler in self._table.get(name, ()):
             try:
                 result = handler(*args)
                 if result is not None and inspect.isawaitable(result):

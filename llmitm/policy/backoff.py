@@ -18,13 +18,15 @@ class Headers(Protocol):
     def get(self, name: str, /) -> str | None: ...
 
 
-def delay(attempt: int, base: float, maximum: float, rng: random.Random) -> float:
-    """Seconds to wait before retry number `attempt`, the first being 1.
+def delay(
+    attempt: int, base: float, maximum: float, rng: random.Random, growth: float = 2.0
+) -> float:
+    """Seconds to wait before retry number `attempt`, the first being 1; steps grow by `growth`.
 
     Uniform between 0 and the exponential step, so that callers that failed together do not
     come back together ("Exponential Backoff And Jitter", AWS Architecture Blog: full jitter).
     """
-    return rng.uniform(0.0, min(maximum, base * 2.0 ** min(attempt - 1, 100)))
+    return rng.uniform(0.0, min(maximum, base * growth ** min(attempt - 1, 100)))
 
 
 def retry_after(headers: Headers, wall_now: float) -> float | None:

@@ -47,6 +47,7 @@ class Context:
     deadline: float = float("inf")
     backoff_base: float = 0.5
     backoff_max: float = 8.0
+    backoff_growth: float = 2.0
     may_retry: bool = True
     prompt_tokens: int | None = None
     failover_on_content_policy: bool = False
@@ -223,7 +224,9 @@ def _again(
     after = pauses.get(name)
     if after is None:
         tries = sum(outcome.target == name for outcome in history)
-        after = delay(tries, context.backoff_base, context.backoff_max, rng)
+        after = delay(
+            tries, context.backoff_base, context.backoff_max, rng, context.backoff_growth
+        )
     return Retry(name, after) if now + after < context.deadline else None
 
 

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 COMMAND = (sys.executable, "-P", "-m", "llmitm.workers.worker")
 COLLECT_SECONDS = 2.0  # how long a scrape waits for a worker that may hang
+HURRY_SECONDS = 5.0  # what is left to a worker that was told twice to end
 _LAST_WORDS_SECONDS = 1.0
 
 
@@ -80,6 +81,8 @@ class Worker:
 
     async def collect(self) -> None:
         """Bring `tally` up to date; where the worker doesn't answer, it stays as it was."""
+        if self._silent:
+            return
         self._asked += 1
         wanted = self._asked
         await self._send(b"")
@@ -95,6 +98,9 @@ class Worker:
 
     def terminate(self) -> None:
         """Let it drain and end; a second time: end at once."""
+        if self.draining:
+            loop = asyncio.get_running_loop()
+            loop.call_later(HURRY_SECONDS, self.send_signal, signal.SIGKILL)
         self.draining = True
         self.send_signal(signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""Starts the workers, keeps them running, and stands for all of them: signals and admin API."""
+"""Keeps the workers running, and stands for all of them: signals, metrics, admin API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import logging
 import signal
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,109 +18,179 @@ from llmitm.admin import front
 from llmitm.config.address import Address
 from llmitm.config.load import Loaded
 from llmitm.config.reload import PolicyWatcher
+from llmitm.config.schema import Policies
 from llmitm.metrics import TABLE
+from llmitm.workers import plan
 from llmitm.workers.channel import Job
-from llmitm.workers.plan import of_worker
 from llmitm.workers.port import held
 from llmitm.workers.process import COMMAND, Worker
 from llmitm.workers.readings import Readings
-from llmitm.workers.restarts import Restarts
+from llmitm.workers.slot import GaveUp, Slot
 from llmitm.workers.totals import Tally, Totals
 
 logger = logging.getLogger(__name__)
 
 _RESTARTS = "llmitm_worker_restarts_total"
-_MARGIN = 10.0  # seconds beyond its drain_timeouts that a worker may take to end
-
-
-class CannotServe(Exception):
-    """The gateway can't start or go on; the message says why and what to do."""
+# A worker drains, lets calls settle and writes the ledger, each for up to drain_timeout.
+_PHASES, _MARGIN = 3, 10.0
 
 
 class Supervisor:
-    """Runs `workers` of the configuration. `ready` is set once all of them accept calls."""
+    """Runs the workers of a configuration. `ready` is set once all of them accept calls."""
+
+    address: Address
+    admin_address: tuple[str, int]
 
     def __init__(
         self, loaded: Loaded, env: Mapping[str, str], command: Sequence[str] = COMMAND
     ) -> None:
         self.loaded = loaded
-        self.gateway = loaded.gateway
         self.drained: set[str] = set()
-        self.stopping = asyncio.Event()
         self.ready = asyncio.Event()
+        self.stopping = asyncio.Event()
         self._command = command
         self._watcher = PolicyWatcher(loaded, env, self._follow, lambda _: None)
-        self._workers: dict[int, Worker] = {}
-        self._fault: CannotServe | None = None
+        self._reloading: asyncio.Task[bool] | None = None
+        self._slots = [
+            Slot(index, self._start, self._lost, self.stopping)
+            for index in range(loaded.gateway.workers)
+        ]
+        self._started = 0
         self._totals = Totals()
-        self._own = Tally()
-        registry = CollectorRegistry()
-        ProcessCollector(registry=registry)
-        spec = next(spec for spec in TABLE if spec.name == _RESTARTS)
-        self._restarts = Counter(spec.name, spec.help, registry=registry)
-        self._readings = Readings(registry)
+        self._own = _Own()
 
     async def run(self) -> None:
-        """Serve until `end`. Raises CannotServe where no worker can, or one dies on and on."""
-        with contextlib.ExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="llmitm-")))
-            self.address = _hold(stack, self.gateway.listen.gateway)
-            async with asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(self._watcher.run())
-                try:
-                    await self._serve(tasks, folder)
-                finally:
-                    watching.cancel()
-        if self._fault is not None:
-            raise self._fault
+        """Serve until `end`. Raises GaveUp where no worker can start, or one dies on and on."""
+        async with contextlib.AsyncExitStack() as stack:
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="llmitm-"))
+            self._folder = Path(folder)
+            listen = self.loaded.gateway.listen
+            with _listening(listen.gateway):
+                self.address = stack.enter_context(held(listen.gateway))
+            with _listening(listen.admin):
+                self.admin_address = await stack.enter_async_context(front.serving(self))
+            tasks = [asyncio.create_task(self._announce()), asyncio.create_task(self._watch())]
+            stack.push_async_callback(_cancel, tasks)
+            await self._keep()
 
     def end(self) -> None:
         """Let every worker drain and end; when asked again, end at once."""
         self.stopping.set()
-        for worker in self._workers.values():
+        for worker in self._workers:
             worker.terminate()
 
     def reload(self) -> None:
         """Let every worker read the policies again."""
         self._reloading = asyncio.create_task(self._watcher.reload_now())
-        for worker in self._workers.values():
+        for worker in self._workers:
             if worker.serving:
                 worker.send_signal(signal.SIGHUP)
 
     @property
-    def serving(self) -> list[Worker]:
-        """The workers that accept calls."""
-        return [worker for _, worker in sorted(self._workers.items()) if worker.serving]
-
-    @property
     def sockets(self) -> list[Path]:
         """Where the workers that accept calls answer the admin API."""
-        return [worker.job.admin_socket for worker in self.serving]
+        return [worker.job.admin_socket for worker in self._workers if worker.serving]
 
     async def metrics(self) -> Iterable[Metric]:
         """The newest numbers of all workers, dead ones included, as one gateway's."""
-        workers = list(self._workers.values())
-        await asyncio.gather(*(worker.collect() for worker in workers if worker.ready.is_set()))
-        self._own.take(self._readings.everything())
-        return self._totals.metrics([self._own, *(worker.tally for worker in workers)])
+        workers = [worker for worker in self._workers if worker.ready.is_set()]
+        await asyncio.gather(*(worker.collect() for worker in workers))
+        tallies = [worker.tally for worker in workers]
+        return self._totals.metrics([self._own.tally(), *tallies])
 
-    async def _serve(self, tasks: asyncio.TaskGroup, folder: Path) -> None:
-        try:
-            async with front.serving(self) as self.admin_address:
-                # One alone makes or migrates the database; its failure is told once.
-                keeping = [tasks.create_task(self._keep(0, folder))]
-                if await self._until_ready([0]):
-                    rest = range(1, self.gateway.workers)
-                    keeping += [tasks.create_task(self._keep(index, folder)) for index in rest]
-                    if await self._until_ready(rest):
-                        self._announce()
-                await asyncio.wait(keeping)
-        except OSError as fault:
-            self._fault = CannotServe(f"can't listen on {self.gateway.listen.admin}: {fault}")
+    @property
+    def _workers(self) -> list[Worker]:
+        return [slot.worker for slot in self._slots if slot.worker is not None]
 
-    def _announce(self) -> None:
+    async def _keep(self) -> None:
+        patience = _PHASES * self.loaded.gateway.drain_timeout + _MARGIN
+        first, *others = self._slots
+        tasks = [asyncio.create_task(first.keep(patience))]
+        # The first alone makes or migrates the database; if it can't start, no other has to.
+        ready = asyncio.create_task(first.ready.wait())
+        await asyncio.wait([*tasks, ready], return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            tasks += [asyncio.create_task(slot.keep(patience)) for slot in others]
+        ready.cancel()
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+        if not self.stopping.is_set():
+            self.end()
+        await asyncio.wait(tasks)
+        for task in tasks:
+            task.result()
+
+    async def _start(self, index: int) -> Worker:
+        self._started += 1
+        if self._slots[index].ready.is_set():
+            self._own.restarts.inc()
+        # The newest edit may have been refused: the next worker is to see and say that, too.
+        seen = self._watcher.seen if self._watcher.errors is None else {}
+        job = Job(
+            plan.of_worker(self.loaded, index, self.address),
+            self._folder / f"{self._started}.sock",
+            dict(seen),
+            frozenset(self.drained),
+        )
+        return await Worker.start(job, self._command)
+
+    def _lost(self, worker: Worker) -> None:
+        self._totals.retire(worker.tally)
+        worker.tally = Tally()
+
+    def _follow(self, policies: Policies) -> None:
+        """Workers follow the policies themselves; this is for those that start later."""
+        self.loaded = replace(self.loaded, policies=policies)
+
+    async def _watch(self) -> None:
+        await self._watcher.run()
+
+    async def _announce(self) -> None:
+        for slot in self._slots:
+            await slot.ready.wait()
         self.ready.set()
         logger.info(
             "gateway on %s, admin on %s, workers: %d",
-            self.address, Address(*self.admin_address), self.gateway.workers,
+            self.address, Address(*self.admin_address), len(self._slots),
         )  # fmt: skip
+
+
+class _Own:
+    """The supervisor's own metrics: its process, and how often workers were started again."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
+        spec = next(spec for spec in TABLE if spec.name == _RESTARTS)
+        self.restarts = Counter(spec.name, spec.help, registry=registry)
+        self._readings = Readings(registry)
+        self._tally = Tally()
+
+    def tally(self) -> Tally:
+        self._tally.take(self._readings.everything())
+        return self._tally
+
+
+@contextlib.contextmanager
+def _listening(address: Address) -> Iterator[None]:
+    try:
+        yield
+    except OSError as fault:
+        raise GaveUp(f"can't listen on {address}: {fault.strerror}") from fault
+
+
+async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+
+
+async def serve(loaded: Loaded, env: Mapping[str, str]) -> None:
+    """Run a gateway of several workers until SIGTERM or SIGINT. Raises GaveUp."""
+    for warning in plan.warnings(loaded):
+        logger.warning(warning)
+    supervisor = Supervisor(loaded, env)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, supervisor.end)
+    loop.add_signal_handler(signal.SIGHUP, supervisor.reload)
+    await supervisor.run()

@@ -44,7 +44,7 @@ def test_finds_keys_and_routes(good: Configuration) -> None:
     assert route is not None
     assert [t.name for t in route.targets] == ["openai/*", "local/llama3.2"]
     assert (route.resilience.retry.attempts, route.resilience.retry.max) == (2, 16)
-    assert (policies.resilience.retry.attempts, policies.resilience.timeouts.first_byte) == (4, 20)
+    assert (policies.resilience.retry.attempts, policies.resilience.timeouts.first_token) == (4, 20)
     assert policies.route_for("claude-3") is None
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from llmitm.config.resilience import Override, Resilience, Retry, Timeouts
+from llmitm.config.resilience import Override, Resilience, Retry
 from llmitm.config.validate import validate
 from tests.config.configuration import Parse
 
@@ -20,7 +20,7 @@ def test_defaults_are_those_of_the_design() -> None:
     }
     assert usual.timeouts.model_dump() == {
         "connect": 5,
-        "first_byte": 30,
+        "first_byte": None,
         "first_token": 30,
         "between_tokens": 30,
         "total": 600,
@@ -30,19 +30,13 @@ def test_defaults_are_those_of_the_design() -> None:
     assert not usual.failover_on_content_policy
 
 
-def test_first_byte_follows_first_token() -> None:
-    """A longer time to the first token is a longer time to the first byte, unless it is given."""
-    assert Timeouts(first_token=90).first_byte == 90
-    assert Timeouts(first_token=90, first_byte=5).first_byte == 5
-
-
 def test_merges_only_what_was_given() -> None:
     """An override leaves alone what it does not say, what follows from it included."""
     base = Resilience.model_validate({"retry": {"attempts": 5, "max": "16s"}, "hedge_after": 2})
     override = Override.model_validate({"retry": {"attempts": 1}, "timeouts": {"first_token": 90}})
     merged = base.merged(override)
     assert (merged.retry.attempts, merged.retry.max, merged.hedge_after) == (1, 16, 2)
-    assert (merged.timeouts.first_byte, merged.timeouts.total) == (90, 600)
+    assert (merged.timeouts.first_token, merged.timeouts.total) == (90, 600)
     assert type(merged) is Resilience
 
 

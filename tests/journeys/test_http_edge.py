@@ -13,7 +13,6 @@ from tests.support.rig import AUTH, CHAT, JSON, Rig, rigged
 from tests.support.wire import (
     DONE,
     STREAM_HEAD,
-    Message,
     Peer,
     chat,
     completion,
@@ -96,7 +95,7 @@ def test_token_in_pieces(rig: Rig) -> None:
     for at in range(len(whole)):
         peer.send_chunk(whole[at : at + 1])
     peer.send_chunk(b"")
-    assert client.body(Message("", {"transfer-encoding": "chunked"})) == whole
+    assert client.rest_of_chunks() == whole
 
 
 def test_client_that_leaves_a_stream(rig: Rig) -> None:
@@ -174,7 +173,7 @@ def test_slow_reader(rig: Rig) -> None:
         )
     )
     sender.start()
-    body = client.body(Message("", {"transfer-encoding": "chunked"}))
+    body = client.rest_of_chunks()
     sender.join()
     assert body == CHUNK * ((sent + rest) // len(event)) + finish() + DONE
 

@@ -28,6 +28,15 @@ def test_delay_covers_the_whole_step(attempt: int, step: float) -> None:
     assert sum(delays) / len(delays) == pytest.approx(step / 2, rel=0.05)
 
 
+@pytest.mark.parametrize(("growth", "step"), [(1.0, 0.5), (1.5, 1.125), (3.0, 4.5), (100.0, 8.0)])
+def test_steps_grow_as_they_are_told_to(growth: float, step: float) -> None:
+    """The third retry's step is the first one's, grown twice, within the maximum."""
+    rng = random.Random(1)
+    delays = [delay(3, 0.5, 8.0, rng, growth) for _ in range(2000)]
+    assert 0.99 * step < max(delays) <= step
+    assert delay(10_000, 0.5, 8.0, rng, 100.0) <= 8.0
+
+
 HEADERS: list[tuple[dict[str, str], float | None]] = [
     ({"retry-after": "3"}, 3.0),
     ({"retry-after": " 3 "}, 3.0),

@@ -102,6 +102,12 @@ def test_the_only_target_is_asked_again_after_a_backoff(what: int | Failure) -> 
     assert choose(out(what), out(500)) == Retry("a", 1.0)
 
 
+def test_backoff_grows_as_the_policy_says() -> None:
+    """The step before each further retry is the last one times the policy's multiplier."""
+    assert choose(out(500), backoff_growth=3.0) == Retry("a", 0.5)
+    assert choose(out(500), out(500), backoff_growth=3.0) == Retry("a", 1.5)
+
+
 def test_back_to_the_first_after_all_failed() -> None:
     """Once every target was asked, the first is next, after its backoff."""
     decision = choose(out(500, "b"), out(500, "a"), targets=TWO)

@@ -25,7 +25,7 @@ STOP_SECONDS = 20
 
 @dataclass
 class Process:
-    """`url` and `admin_url` are where it listens; what it wrote is in `output`."""
+    """`url` and `admin_url` are where it listens; `log` is what it wrote to stdout."""
 
     popen: subprocess.Popen[bytes]
     url: str
@@ -70,11 +70,11 @@ def start(
     address, admin = (f"127.0.0.1:{port}" for port in _free_ports(2))
     merged["listen"] = {**merged["listen"], "gateway": address, "admin": admin}
     config = write(directory, merged, {**DEFAULT_POLICIES, **(policies or {})})
-    log = directory / "output.log"
+    log, errors = directory / "output.log", directory / "errors.log"
     command = [sys.executable, "-m", "llmitm.cli", "serve", "-c", str(config)]
-    with log.open("wb") as output:
+    with log.open("wb") as output, errors.open("wb") as complaints:
         popen = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, env={**os.environ, "NO_COLOR": "1"}
+            command, stdout=output, stderr=complaints, env={**os.environ, "NO_COLOR": "1"}
         )
     if open_files is not None:
         _, most = resource.prlimit(popen.pid, resource.RLIMIT_NOFILE)
@@ -93,7 +93,8 @@ def _await_ready(process: Process) -> None:
         except httpx.TransportError:
             if process.popen.poll() is not None or time.monotonic() > deadline:
                 process.popen.kill()
-                raise AssertionError(f"the gateway did not start: {process.output}") from None
+                said = process.log.with_name("errors.log").read_text()
+                raise AssertionError(f"the gateway did not start: {said}") from None
         time.sleep(0.05)
 
 

@@ -95,10 +95,7 @@ class Peer:
 
     def body(self, message: Message) -> bytes:
         if "chunked" in message.headers.get("transfer-encoding", ""):
-            parts = []
-            while part := self.chunk():
-                parts.append(part)
-            return b"".join(parts)
+            return self.rest_of_chunks()
         if "content-length" in message.headers:
             return self.exactly(int(message.headers["content-length"]))
         return self.rest() if message.first.startswith("HTTP/") else b""
@@ -109,6 +106,10 @@ class Peer:
         data = self.exactly(size)
         assert self.exactly(2) == CRLF
         return data
+
+    def rest_of_chunks(self) -> bytes:
+        """What is left of a chunked body."""
+        return b"".join(iter(self.chunk, b""))
 
     def send_chunk(self, data: bytes) -> None:
         self.send(b"%x\r\n%b\r\n" % (len(data), data))
