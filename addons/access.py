@@ -6,17 +6,25 @@ from typing import Any
 
 from mitmproxy import http
 
+from llmitm import params
 from llmitm.call import Call, call_of
 from llmitm.config.access import permits
+from llmitm.config.glob import matches
+from llmitm.config.schema import Key, Params, Policies
 from llmitm.dialects import paths
 from llmitm.errors import Cause, GatewayError
+from llmitm.runtime import runtime
 
 # What a call is judged by. Some providers (Go's encoding/json) don't mind the case of a key.
 JUDGED = frozenset({"model", "name", "stream", "options", "messages", "prompt", "input", "tools"})
+MAX_REMEMBERED = 4096
 MAX_MODEL_NAME = 256  # it becomes a field of logs and the ledger
 
 
 class Access:
+    def __init__(self) -> None:
+        self._rules = Rules()
+
     def request(self, flow: http.HTTPFlow) -> None:
         if flow.response:
             return
@@ -27,18 +35,28 @@ class Access:
         if body is not None:
             self._read(call, body)
         key = call.principal.policy if call.principal else None
-        if key is None:
-            return
+        if key is not None:
+            self._permit(call, key)
+        if body is not None and call.model is not None:
+            rules = self._rules.of(runtime().policies, key, call.model)
+            changes = params.changes(call.dialect, call.operation, body, rules) if rules else None
+            if changes:
+                call.edit(flow, changes)
+
+    def _permit(self, call: Call, key: Key) -> None:
+        """Raises GatewayError where the key may not use the model, or may not do that to models."""
         if call.model is not None and not permits(key, call.model):
             raise GatewayError(
                 Cause.PERMISSION,
                 f"This API key may not use the model {call.model!r}.",
                 param="model",
             )
-        if body is not None and key.params:
-            changes = capped(body, key.params)
-            if changes:
-                call.edit(flow, changes)
+        if paths.manages_models(call.dialect, call.operation) and not key.manage_models:
+            raise GatewayError(
+                Cause.PERMISSION,
+                "This API key may not change which models there are: in policies/keys.yaml "
+                "manage_models: true permits it.",
+            )
 
     def _need_json(self, call: Call, flow: http.HTTPFlow) -> None:
         if call.model is not None or flow.request.method not in ("POST", "PUT", "PATCH"):
@@ -63,19 +81,26 @@ class Access:
         call.stream = body.get("stream", default) is True
 
 
-def capped(body: dict[str, Any], params: Any) -> dict[str, Any]:
-    """The changes that bring `body` within `params` (name → cap and default)."""
-    changes: dict[str, Any] = {}
-    for name, rule in params.items():
-        value = body.get(name)
-        if value is None:
-            if rule.default is not None:
-                changes[name] = rule.default
-        elif rule.max is not None and isinstance(value, int | float) and value > rule.max:
-            changes[name] = rule.max
-        elif rule.min is not None and isinstance(value, int | float) and value < rule.min:
-            changes[name] = rule.min
-    return changes
+class Rules:
+    """The parameter rules of a key and a model: everyone's and the key's own, put together once."""
+
+    def __init__(self) -> None:
+        self._policies: Policies | None = None
+        self._known: dict[tuple[int, int], tuple[Params | None, Params]] = {}
+
+    def of(self, policies: Policies, key: Key | None, model: str) -> Params:
+        general = next((e.params for e in policies.access.models if matches(e.model, model)), None)
+        own = key.params if key is not None else None
+        if not general and not own:
+            return {}
+        if policies is not self._policies or len(self._known) >= MAX_REMEMBERED:
+            self._policies, self._known = policies, {}
+        name = (id(general), id(own))
+        known = self._known.get(name)
+        if known is None:
+            # It holds on to `own`, so that no other key's rules get its id.
+            known = self._known[name] = own, params.merged(general or {}, own or {})
+        return known[1]
 
 
 addons = [Access()]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from mitmproxy import http
 
 from llmitm.call import Target, call_of
+from llmitm.dialects import paths
 from llmitm.errors import Cause, GatewayError
 from llmitm.runtime import runtime
 
@@ -15,7 +16,10 @@ class Router:
             return
         call = call_of(flow)
         live = runtime()
-        if call.model is None:
+        route = live.policies.route_for(call.model) if call.model is not None else None
+        # A model that is about to be pulled has no route yet.
+        unrouted = route is None and paths.manages_models(call.dialect, call.operation)
+        if call.model is None or unrouted:
             provider = live.targets.default_provider(call.dialect)
             if provider is None:
                 raise GatewayError(
@@ -25,7 +29,6 @@ class Router:
             call.resilience = live.policies.resilience
             call.plan = (Target(provider),)
             return
-        route = live.policies.route_for(call.model)
         if route is None:
             raise GatewayError(
                 Cause.UNKNOWN_MODEL,

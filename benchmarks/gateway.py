@@ -86,7 +86,15 @@ def wait_listening(port: int) -> None:
 
 
 def load(port: int, connections: int, mode: str) -> Result:
-    command = [sys.executable, "-m", "benchmarks.load", str(port), str(connections), str(SECONDS), mode]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.load",
+        str(port),
+        str(connections),
+        str(SECONDS),
+        mode,
+    ]
     out = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     result = Result(**json.loads(out))
     if result.failures or not result.calls:
@@ -118,12 +126,9 @@ def main() -> None:
         wait_for(admin, "/readyz")
         stock_port = free_port()
         mitmdump = str(Path(sys.executable).with_name("mitmdump"))
-        stock = stack.enter_context(
-            process(
-                mitmdump, "-q", "--mode", f"reverse:http://127.0.0.1:{upstream}",
-                "--listen-host", "127.0.0.1", "--listen-port", str(stock_port),
-            )  # fmt: skip
-        )
+        mode = f"reverse:http://127.0.0.1:{upstream}"
+        listen = ("--listen-host", "127.0.0.1", "--listen-port", str(stock_port))
+        stock = stack.enter_context(process(mitmdump, "-q", "--mode", mode, *listen))
         wait_listening(stock_port)
         measured = {
             scenario: _measure(upstream, port, stock_port, connections, mode)
@@ -148,7 +153,7 @@ def _measure(
 
 
 def _median(results: list[Result], name: str) -> float:
-    return statistics.median(getattr(result, name) for result in results)
+    return float(statistics.median(getattr(result, name) for result in results))
 
 
 def _report(
@@ -158,7 +163,9 @@ def _report(
 
     def row(title: str, scenario: str, name: str, digits: int) -> None:
         direct, ours, stock = (_median(r, name) for r in measured[scenario].values())
-        table.add_row(title, *(f"{v:,.{digits}f}" for v in (direct, ours, stock)), f"{ours / stock:.2f}")
+        table.add_row(
+            title, *(f"{v:,.{digits}f}" for v in (direct, ours, stock)), f"{ours / stock:.2f}"
+        )
 
     row("requests/s, 32 connections", "32 connections", "rate", 0)
     row("p50 ms, 1 connection", "1 connection", "p50", 3)

@@ -1,4 +1,4 @@
-"""A closed-loop load generator on raw sockets: `connections` clients, each one call after the other."""
+"""A closed-loop load generator on raw sockets: clients that make one call after the other."""
 
 from __future__ import annotations
 

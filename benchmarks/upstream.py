@@ -53,7 +53,9 @@ def _event(choice: dict[str, object] | None, **extra: object) -> bytes:
 
 def _stream() -> list[bytes]:
     """The pieces of a streamed answer, each written by itself."""
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
     token = _event({"index": 0, "delta": {"content": " word"}, "finish_reason": None})
     done = b"data: [DONE]\n\n"
     return [

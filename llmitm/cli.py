@@ -10,12 +10,21 @@ from typing import Any
 import click
 
 from llmitm import __version__, logs
-from llmitm.commands.common import complain, config_option, console, read_config, run
+from llmitm.commands.common import (
+    complain,
+    config_option,
+    console,
+    read_config,
+    run,
+    run_until_signalled,
+)
 from llmitm.commands.doctor import doctor
 from llmitm.commands.keys import keys
 from llmitm.commands.targets import targets
 from llmitm.commands.usage import usage
 from llmitm.config.load import Loaded
+
+PORT = click.IntRange(0, 65535)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,10 +77,11 @@ def _serve_one(loaded: Loaded) -> Exception | None:
 def _serve_several(loaded: Loaded) -> Exception | None:
     """Run workers under a supervisor, which needs little of what they do; returns why it can't."""
     from llmitm.workers import supervisor
+    from llmitm.workers.slot import GaveUp
 
     try:
         run(supervisor.serve(loaded, os.environ))
-    except supervisor.GaveUp as fault:
+    except GaveUp as fault:
         return fault
     return None
 
@@ -91,8 +101,12 @@ def check(config: Path | None) -> None:
 
 
 @main.command()
-@click.option("--port", default=4000, show_default=True, help="Where the gateway listens.")
-@click.option("--admin-port", default=4001, show_default=True, help="Metrics and admin API.")
+@click.option(
+    "--port", type=PORT, default=4000, show_default=True, help="Where the gateway listens."
+)
+@click.option(
+    "--admin-port", type=PORT, default=4001, show_default=True, help="Metrics and admin API."
+)
 @click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
 def demo(port: int, admin_port: int, once: bool) -> None:
     """See it work: a gateway, a fake provider, three calls with OpenAI's SDK. No API key needed.
@@ -107,13 +121,13 @@ def demo(port: int, admin_port: int, once: bool) -> None:
     try:
         run(show.run(port, admin_port, serve=not once, console=console))
     except StartupError as fault:
-        raise click.ClickException(f"{fault} (choose another with --port)") from fault
+        raise click.ClickException(f"{fault} (choose others: --port, --admin-port)") from fault
 
 
 @main.command()
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=4010, show_default=True)
-@click.option("--latency", default=0.0, help="Seconds before the first byte.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where it listens.")
+@click.option("--port", type=PORT, default=4010, show_default=True, help="0 takes a free one.")
+@click.option("--latency", default=0.0, show_default=True, help="Seconds before the first byte.")
 @click.option("--pace", type=float, help="Tokens per second of a stream; default: no limit.")
 @click.option("--tokens", default=32, show_default=True, help="Length of an answer.")
 @click.option("--seed", default=0, show_default=True, help="Changes every text.")
@@ -125,15 +139,18 @@ def simulate(host: str, port: int, fault: str | None, **settings: Any) -> None:
     \b
     Examples:
       llmitm simulate --pace 50
+      llmitm simulate --fault 429:retry_after=2
       curl -N localhost:4010/v1/chat/completions -d \\
         '{"model":"any@cut:after=5","stream":true,"messages":[{"role":"user","content":"hi"}]}'
     """
     from llmitm.simulator import Settings, UnknownFault
     from llmitm.simulator import serve as serve_simulator
 
+    def ready(url: str) -> None:
+        console.print(f"Fake provider on {url}; Ctrl-C stops it.", highlight=False)
+
     try:
-        console.print(f"Fake provider on http://{host}:{port}; Ctrl-C stops it.")
-        run(serve_simulator(host, port, Settings(**settings), fault))
+        run_until_signalled(serve_simulator(host, port, Settings(**settings), ready, fault))
     except (ValueError, UnknownFault, OSError) as problem:
         raise click.ClickException(str(problem)) from problem
 

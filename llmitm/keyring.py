@@ -11,6 +11,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from llmitm.config.schema import Key, Policies
 from llmitm.stores.errors import LedgerError
 from llmitm.stores.identities import Identities, KeyRow, Snapshot
@@ -39,6 +41,7 @@ class Keyring:
         self._snapshot = Snapshot(-1, [], [])
         self._keys: dict[str, tuple[KeyRow, Key]] = {}
         self._completed_for: Policies | None = None
+        self._users: frozenset[str] = frozenset()
 
     def find(self, digest: str) -> Key | None:
         """The enabled key of this digest, or None. Raises nothing; expiry is the caller's."""
@@ -51,15 +54,15 @@ class Keyring:
         made = self._keys.get(digest)
         return made[1] if made is not None and made[0].active(time.time()) else None
 
-    @property
-    def users(self) -> set[str]:
-        """The ids of all users, from YAML and made at run time."""
-        return {*self._policies().users, *(user.id for user in self._snapshot.users)}
+    def has_user(self, user: str) -> bool:
+        """Whether there is a user of this id, from YAML or made at run time."""
+        return user in self._users or user in self._policies().users
 
     async def refresh(self) -> None:
         """Take over what changed in the database. Raises LedgerError where it can't be read."""
         if await self.identities.version() != self._snapshot.version:
             self._snapshot = await self.identities.snapshot()
+            self._users = frozenset(user.id for user in self._snapshot.users)
             self._rebuild(self._policies())
 
     async def run(self) -> None:
@@ -77,9 +80,12 @@ class Keyring:
 
     def _rebuild(self, policies: Policies) -> None:
         teams = {user.id: user.team for user in self._snapshot.users}
-        self._keys = {
-            row.digest: (row, policies.completed(_key(row, teams))) for row in self._snapshot.keys
-        }
+        self._keys = {}
+        for row in self._snapshot.keys:
+            try:
+                self._keys[row.digest] = (row, policies.completed(_key(row, teams)))
+            except ValidationError:
+                logger.exception("the key %s in the database makes no sense and is off", row.id)
         self._completed_for = policies
 
 

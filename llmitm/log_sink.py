@@ -1,4 +1,4 @@
-"""Where log lines go: a thread of their own writes them, so that who reads them can't stop a call."""
+"""Where log lines go: a thread writes them, so that a reader who stalls can't stop a call."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ BATCH_BYTES = 4096
 WAITING_LINES = 10_000
 STDERR = 2
 
+# A line; someone who waits for those before it; or None, which ends the thread.
+Item = bytes | threading.Event | None
+
 
 class LineSink:
     """Writes whole lines to a file descriptor, in order. Its methods never raise.
@@ -27,7 +30,7 @@ class LineSink:
         self, fd: int, dropped: Callable[[int], bytes], waiting: int = WAITING_LINES
     ) -> None:
         self._fd = fd
-        self._lines: queue.SimpleQueue[bytes | threading.Event] = queue.SimpleQueue()
+        self._lines: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._waiting = waiting
         self._tell_dropped = dropped
         self._dropped = 0
@@ -52,6 +55,12 @@ class LineSink:
         self._lines.put(written)
         return written.wait(timeout)
 
+    def close(self, timeout: float) -> None:
+        """Write what is left and end the thread. A later line starts another."""
+        self.flush(timeout)
+        if self._thread is not None:
+            self._lines.put(None)
+
     def _start(self) -> None:
         with self._starting:
             if self._thread is None:
@@ -60,36 +69,34 @@ class LineSink:
 
     def _run(self) -> None:
         while True:
-            batch, event = self._batch()
-            self._write(batch)
+            item = self._write_lines()
             if self._dropped and self._lines.empty():
                 number, self._dropped = self._dropped, 0
                 self._write(self._tell_dropped(number))
-            if event is not None:
-                event.set()
+            if isinstance(item, threading.Event):
+                item.set()
+            elif item is None:
+                self._thread = None
+                return
 
-    def _batch(self) -> tuple[bytes, threading.Event | None]:
-        """The next lines that fit into one write, and who waits for them."""
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            item = self._kept if self._kept is not None else self._next(wait=not parts)
-            self._kept = None
+    def _write_lines(self) -> Item:
+        """Write the lines that are there, as many at a time as fit, up to what is no line.
+
+        Returns that, or the last line where no more are there.
+        """
+        batch = item = self._lines.get()
+        if not isinstance(batch, bytes):
+            return item
+        while not self._lines.empty():
+            item = self._lines.get()
             if not isinstance(item, bytes):
-                return b"".join(parts), item
-            if parts and size + len(item) > BATCH_BYTES:
-                self._kept = item
-                return b"".join(parts), None
-            parts.append(item)
-            size += len(item)
-
-    _kept: bytes | None = None  # the first line of the next batch
-
-    def _next(self, *, wait: bool) -> bytes | threading.Event | None:
-        try:
-            return self._lines.get(block=wait)
-        except queue.Empty:
-            return None
+                break
+            if len(batch) + len(item) > BATCH_BYTES:
+                self._write(batch)
+                batch = b""
+            batch += item
+        self._write(batch)
+        return item
 
     def _write(self, data: bytes) -> None:
         while data and not self._gone:

@@ -47,6 +47,10 @@ class SinkHandler(logging.Handler):
     def flush(self) -> None:
         self.sink.flush(FLUSH_SECONDS)
 
+    def close(self) -> None:
+        self.sink.close(FLUSH_SECONDS)
+        super().close()
+
 
 class SinkLogger:
     """What structlog hands finished lines to."""
@@ -80,13 +84,16 @@ def configure(level: str = "info", style: str = "json") -> None:
             foreign_pre_chain=[structlog.stdlib.add_log_level, _timestamp],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                *([structlog.processors.format_exc_info] if style == "json" else []),
+                structlog.processors.format_exc_info,
                 render,
             ],
         )
     )
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    before, root.handlers[:] = root.handlers[:], [handler]
+    for old in before:
+        if isinstance(old, SinkHandler):
+            old.close()
     root.setLevel(number)
     # mitmproxy announces every connection; the access log says more about each call.
     logging.getLogger("mitmproxy").setLevel(max(number, logging.WARNING))
@@ -141,11 +148,18 @@ def _as_json(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> str:
 
 def _for_people() -> Any:
     """A processor that makes a line of what has a value, in colour on a terminal."""
-    render = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), sort_keys=False)
+    render = structlog.dev.ConsoleRenderer(
+        colors=sys.stdout.isatty(),
+        sort_keys=False,
+        # The usual one prints local variables, and so keys and prompts.
+        exception_formatter=structlog.dev.plain_traceback,
+    )
 
     def line(logger: Any, name: str, event: MutableMapping[str, Any]) -> str:
         told = {key: value for key, value in event.items() if value not in (None, 0, (), False)}
         told["timestamp"] = told.pop("ts")
+        if cost := told.get("cost_usd"):
+            told["cost_usd"] = f"{cost:f}"
         if attempts := told.get("attempts"):
             told["attempts"] = " → ".join(map(_attempt, attempts))
         return str(render(logger, name, told))

@@ -16,7 +16,7 @@ from mitmproxy.addons import proxyserver
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
-from llmitm import admin, tokens
+from llmitm import admin, logs, tokens
 from llmitm.config.defaults import data_directory
 from llmitm.config.gateway import AddonEntry
 from llmitm.config.load import Loaded
@@ -79,7 +79,7 @@ class GatewayMaster(Master):
         self._reloading: asyncio.Task[bool] | None = None
         gateway = loaded.gateway
         metrics = Metrics()
-        metrics.read("llmitm_workers_ready", lambda: {(): self.ready.is_set() and not self.draining})
+        metrics.read("llmitm_workers_ready", lambda: {(): self.serving})
         self.tls = _tls(gateway.listen.tls)
         ledger = open_ledger(gateway.store.ledger)
         self.shared = Shared(
@@ -121,6 +121,11 @@ class GatewayMaster(Master):
         server: proxyserver.Proxyserver = self.addons.get("proxyserver")
         host, port, *_ = server.listen_addrs()[0]
         return host, port
+
+    @property
+    def serving(self) -> bool:
+        """Whether calls are accepted."""
+        return self.ready.is_set() and not self.draining
 
     async def run(self) -> None:
         """Serve until `shutdown`.
@@ -174,6 +179,8 @@ class GatewayMaster(Master):
 
     def apply(self, policies: Policies) -> None:
         """Make a new policy snapshot the one in force, for calls that begin from now on."""
+        if policies.logging != self.runtime.policies.logging:
+            logs.configure(policies.logging.level, policies.logging.format)
         self.runtime.policies = policies
         self.runtime.prices = PriceBook(policies.prices, self.loaded.gateway.providers)
         self.runtime.targets.apply(policies)

@@ -32,6 +32,7 @@ DEFAULT = (
     "cost",
     "rate_limit",
     "router",
+    "count_tokens",
     "budget",
     "breaker",
     "credentials",

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 
 from llmitm.config.schema import Provider
+from llmitm.credentials import ANTHROPIC_VERSION, credential_headers
 from llmitm.engine.upstream import Upstream, UpstreamError
 
 SECONDS = 5.0
@@ -43,10 +44,5 @@ async def probe(upstream: Upstream, provider: Provider, base_url: str) -> Reache
 
 
 def _headers(provider: Provider) -> dict[str, str]:
-    own = {name: v if isinstance(v, str) else v.reveal() for name, v in provider.headers.items()}
-    if provider.api_key is None:
-        return own
-    secret = provider.api_key.reveal()
-    if provider.api == "anthropic":
-        return {"x-api-key": secret, "anthropic-version": "2023-06-01", **own}
-    return {"authorization": f"Bearer {secret}", **own}
+    version = {"anthropic-version": ANTHROPIC_VERSION} if provider.api == "anthropic" else {}
+    return {**version, **credential_headers(provider)}

@@ -20,8 +20,8 @@ from llmitm.workers.totals import registry_of
 READY_SECONDS = 1.0
 ANSWER_SECONDS = 60.0
 _OF_ONE_HOP = frozenset(
-    "accept-encoding connection content-length host keep-alive transfer-encoding upgrade".split()
-)
+    ("connection", "content-length", "host", "keep-alive", "transfer-encoding", "upgrade")
+) | {"accept-encoding"}
 
 
 class Fleet(Protocol):

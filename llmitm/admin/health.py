@@ -22,7 +22,7 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
             "shared_store": "ok" if master.shared.up else "away, limits are local",
             "policies": "last edit refused" if master.watcher.errors else "ok",
         }
-        ready = master.ready.is_set() and not master.draining
+        ready = master.serving
         status = "ready" if ready else "draining" if master.draining else "starting"
         return web.json_response({"status": status, "detail": detail}, status=200 if ready else 503)
 

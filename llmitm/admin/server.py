@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -11,8 +12,8 @@ import msgspec
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
-from llmitm.admin import calls, config, health, targets, usage
-from llmitm.config.address import Address
+from llmitm.admin import calls, config, health, keys, targets, usage, users
+from llmitm.config.address import Address, is_loopback
 from llmitm.config.schema import Gateway
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
+_PORT = re.compile(r":\d*\Z")
+OWN_SITE = ("none", "same-origin")  # what a browser calls a request that no other page made
 
 
 @asynccontextmanager
@@ -57,7 +60,7 @@ async def on_address(runner: web.AppRunner, address: Address) -> tuple[str, int]
 
 def build(master: GatewayMaster) -> web.Application:
     app = web.Application(middlewares=[guarded(master.loaded.gateway), json_errors])
-    for part in (health, config, targets, usage, calls):
+    for part in (health, config, targets, keys, users, usage, calls):
         part.routes(app, master)
     return app
 
@@ -68,10 +71,7 @@ def guarded(gateway: Gateway) -> Middleware:
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if request.path not in OPEN_PATHS and not allowed(request, gateway):
-            return web.json_response(
-                {"error": "Send admin_token of gateway.yaml: Authorization: Bearer TOKEN."},
-                status=401,
-            )
+            return web.json_response({"error": _remedy(gateway)}, status=401)
         return await handler(request)
 
     return guard
@@ -79,9 +79,31 @@ def guarded(gateway: Gateway) -> Middleware:
 
 def allowed(request: web.Request, gateway: Gateway) -> bool:
     if gateway.admin_token is None:
-        return gateway.listen.admin.is_loopback and "origin" not in request.headers
-    presented = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return hmac.compare_digest(presented.encode(), gateway.admin_token.reveal().encode())
+        return gateway.listen.admin.is_loopback and not from_web_page(request)
+    scheme, _, presented = request.headers.get("authorization", "").partition(" ")
+    token = presented.strip().encode("utf-8", "surrogateescape")
+    known = gateway.admin_token.reveal().encode()
+    return hmac.compare_digest(token, known) and scheme.lower() == "bearer"
+
+
+def from_web_page(request: web.Request) -> bool:
+    """Whether a browser asks on behalf of some page, which may send requests to loopback too.
+
+    A page that has its own name resolve to loopback (DNS rebinding) is told by that name.
+    """
+    if "origin" in request.headers:
+        return True
+    host = _PORT.sub("", request.host)
+    return request.headers.get("sec-fetch-site", "none") not in OWN_SITE or not is_loopback(host)
+
+
+def _remedy(gateway: Gateway) -> str:
+    if gateway.admin_token is None:
+        return (
+            "Without an admin_token in gateway.yaml this is for programs on the gateway's own "
+            "machine that connect to a loopback address."
+        )
+    return "Send admin_token of gateway.yaml: Authorization: Bearer TOKEN."
 
 
 @web.middleware

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 from aiohttp import web
 
 if TYPE_CHECKING:
     from llmitm.master import GatewayMaster
+
+
+class Change(msgspec.Struct):
+    """What an operator wants of a target."""
+
+    target: str
+    action: Literal["reset", "drain", "undrain"]
+
+
+_change = msgspec.json.Decoder(Change).decode
 
 
 def routes(app: web.Application, master: GatewayMaster) -> None:
@@ -18,19 +29,14 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
         return web.json_response({"targets": list(describe(live))})
 
     async def change(request: web.Request) -> web.Response:
-        body = await request.json()
-        name, action = body.get("target"), body.get("action")
-        actions = {
-            "reset": lambda: live.reset(name),
-            "drain": lambda: live.drain(name, True),
-            "undrain": lambda: live.drain(name, False),
-        }
-        if action not in actions:
-            raise web.HTTPBadRequest(text=f"action must be one of {', '.join(actions)}")
+        wanted = _change(await request.read())
         try:
-            actions[action]()
+            if wanted.action == "reset":
+                live.reset(wanted.target)
+            else:
+                live.drain(wanted.target, wanted.action == "drain")
         except KeyError:
-            raise web.HTTPNotFound(text=f"no target {name!r}; GET lists them") from None
+            raise web.HTTPNotFound(text=f"no target {wanted.target!r}; GET lists them") from None
         return await show(request)
 
     app.router.add_get("/admin/targets", show)

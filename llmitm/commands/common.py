@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import signal
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +55,21 @@ def run[T](work: Coroutine[Any, Any, T]) -> T:
         return uvloop.run(work)
     except LedgerError as fault:
         raise click.ClickException(str(fault)) from fault
+
+
+def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine until it ends or SIGINT or SIGTERM cancels it, which is no failure."""
+
+    async def main() -> None:
+        task = asyncio.ensure_future(work)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        with suppress(asyncio.CancelledError):
+            await task
+
+    run(main())
+
+
+def working(text: str) -> AbstractContextManager[object]:
+    """Shows on a terminal that something takes its time."""
+    return errors.status(text)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import click
 
 from llmitm import tokens
-from llmitm.commands.common import config_option, console, read_config, run
+from llmitm.commands.common import config_option, console, read_config, run, working
+from llmitm.commands.targets import ask
 from llmitm.config.load import Loaded
 from llmitm.config.schema import Provider
 from llmitm.engine.upstream import Upstream

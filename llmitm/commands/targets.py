@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import json
+import http.client
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 from rich.table import Table
 
 from llmitm.commands.common import config_option, console, read_config
-from llmitm.config.schema import Gateway
+from llmitm.config.schema import Address, Gateway
 
 TIMEOUT_SECONDS = 5
+# A proxy of the environment is for the way to providers.
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @click.command()
@@ -56,21 +59,31 @@ def targets(config: Path | None, **actions: str | None) -> None:
 
 def ask(gateway: Gateway, path: str, body: Any = None) -> Any:
     """Ask the admin API of the gateway of this configuration. Raises ClickException."""
-    address = gateway.listen.admin
-    host = "127.0.0.1" if address.host in ("0.0.0.0", "::") else address.host
-    request = urllib.request.Request(
-        f"http://{host}:{address.port}{path}",
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"content-type": "application/json"},
-    )
+    url = f"http://{reachable(gateway.listen.admin)}{path}"
+    data = None if body is None else msgspec.json.encode(body)
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})  # noqa: S310
     if gateway.admin_token is not None:
         request.add_header("authorization", f"Bearer {gateway.admin_token.reveal()}")
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:  # noqa: S310 as above
-            return json.load(reply)
+        with _direct.open(request, timeout=TIMEOUT_SECONDS) as reply:
+            return msgspec.json.decode(reply.read())
     except urllib.error.HTTPError as fault:
-        raise click.ClickException(json.load(fault).get("error", str(fault))) from fault
-    except OSError as fault:
-        raise click.ClickException(
-            f"No gateway answers on {host}:{address.port} ({fault}). Is it running?"
-        ) from fault
+        raise click.ClickException(_told(fault)) from fault
+    except (OSError, http.client.HTTPException) as fault:
+        raise click.ClickException(f"No gateway answers on {url} ({fault}). Is it running?") from fault
+    except msgspec.DecodeError as fault:
+        raise click.ClickException(f"What answers on {url} is no gateway of this kind.") from fault
+
+
+def reachable(address: Address) -> Address:
+    """Where to connect to what listens on `address`, which may be every interface."""
+    every = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+    return Address(every.get(address.host, address.host), address.port)
+
+
+def _told(fault: urllib.error.HTTPError) -> str:
+    try:
+        answer = msgspec.json.decode(fault.read())
+        return str(answer["error"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return str(fault)

@@ -14,7 +14,7 @@ import click
 import msgspec
 from rich.table import Table
 
-from llmitm.commands.common import config_option, console, read_config, run
+from llmitm.commands.common import config_option, console, read_config, run, working
 from llmitm.stores.filters import Filters
 from llmitm.stores.reader import open_reader
 from llmitm.stores.usage import UsageRow
@@ -28,14 +28,23 @@ COLUMNS = (
 
 @click.command()
 @config_option
-@click.option("--by", type=click.Choice(GROUPS), default="key", show_default=True)
-@click.option("--days", type=int, default=30, show_default=True, help="How far back.")
+@click.option(
+    "--by", type=click.Choice(GROUPS), default="key", show_default=True, help="One line for each."
+)
+@click.option("--days", type=click.IntRange(0), default=30, show_default=True, help="How far back.")
 @click.option("--since", type=click.DateTime(), help="UTC; instead of --days.")
 @click.option("--until", type=click.DateTime(), help="UTC.")
 @click.option("--key", help="Only this key.")
 @click.option("--user", help="Only this user.")
 @click.option("--model", help="Only this model.")
-@click.option("--format", "style", type=click.Choice(["table", "csv", "json"]), default="table")
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    show_default=True,
+    help="Only the table has a line of totals.",
+)
 def usage(
     config: Path | None, by: Any, days: int, since: datetime | None, until: datetime | None,
     style: str, **only: str | None,
@@ -60,7 +69,8 @@ def usage(
         async with open_reader(loaded.gateway.store.ledger) as reader:
             return await reader.usage(filters, by=by)
 
-    rows = run(work())
+    with working("Adding up…"):
+        rows = run(work())
     match style:
         case "csv":
             sys.stdout.write(as_csv(rows, by))

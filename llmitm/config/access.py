@@ -51,4 +51,4 @@ class AccessPolicy(Model):
 
 def permits(key: Key, model: str) -> bool:
     """Whether a key may ask for `model`."""
-    return any(matches(pattern, model) for pattern in key.models)
+    return any(pattern == "*" or matches(pattern, model) for pattern in key.models)

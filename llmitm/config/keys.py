@@ -34,6 +34,7 @@ class User(Model):
 class Key(Model):
     """A virtual key. In YAML its secret is `key`; only the SHA-256 of it is kept.
 
+    `manage_models` lets it pull, create, copy, push and delete the models of Ollama servers.
     In a snapshot of the policies `team`, `limits`, `budgets` and `log_content` are completed from
     the user and the defaults.
     """
@@ -47,6 +48,7 @@ class Key(Model):
     budgets: tuple[Budget, ...] = ()
     max_usd_per_call: Money | None = None
     params: Params = Field(default_factory=dict)
+    manage_models: bool = False
     log_content: Content | None = None
     expires: Expiry | None = None
     enabled: bool = True

@@ -12,7 +12,7 @@ from llmitm.dialects.faults import error_event, error_message
 from llmitm.dialects.listing import model_object, models_list
 from llmitm.dialects.ollama import OllamaReader
 from llmitm.dialects.openai import ChatReader
-from llmitm.dialects.prompt import answers, limited, max_output, prompt_text
+from llmitm.dialects.prompt import answers, limited, max_output, output_limits, prompt_text
 from llmitm.dialects.responses import TypedReader
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "max_output",
     "model_object",
     "models_list",
+    "output_limits",
     "output_of",
     "prompt_text",
     "reader_for",

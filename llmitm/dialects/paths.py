@@ -104,6 +104,14 @@ def has_model(operation: str) -> bool:
     return operation in _WITH_MODEL
 
 
+def manages_models(dialect: str, operation: str) -> bool:
+    """Whether a call changes which models an Ollama server has, for everyone who uses it.
+
+    That is pull, push, create, copy, delete, blobs, and whatever else it may come to have.
+    """
+    return dialect == "ollama" and operation in ("pull", "other")
+
+
 def model_id(path: str) -> str | None:
     """The model that ``/v1/models/{model}`` asks about; None on any other path."""
     bare = strip_prefix(path.partition("?")[0])

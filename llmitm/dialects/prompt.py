@@ -46,6 +46,11 @@ def prompt_text(dialect: str, operation: str, body: Mapping[str, Any]) -> Iterat
             yield text
 
 
+def output_limits(dialect: str, operation: str) -> tuple[str, ...]:
+    """The fields that limit an answer's length, the newest first; Ollama's are in `options`."""
+    return _LIMITS.get((dialect, operation), ())
+
+
 def max_output(dialect: str, operation: str, body: Mapping[str, Any]) -> int | None:
     """The most output tokens a request allows, over all its choices; None for no limit."""
     if operation in _NO_OUTPUT:

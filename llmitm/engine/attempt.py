@@ -121,7 +121,7 @@ def first_byte_timeout(timeouts: Timeouts, stream: bool) -> float:
 
 async def _whole(attempt: Attempt, answer: Answer, terms: Terms) -> bytes:
     body = await answer.read(MAX_WHOLE_BODY)
-    if answer.content_type == "application/x-ndjson":
+    if answer.content_type == "application/x-ndjson" and terms.call.check is None:
         return body
     try:
         parsed = msgspec.json.decode(body)

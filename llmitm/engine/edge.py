@@ -23,7 +23,7 @@ from llmitm.engine.flows import make_client, make_flow
 from llmitm.engine.intake import Intake
 from llmitm.engine.lifecycle import Lifecycle
 from llmitm.engine.reply import Reply
-from llmitm.engine.websocket import tunnel
+from llmitm.engine.websocket import Tunnel
 from llmitm.errors import Cause, GatewayError
 
 _WRITE_BUFFER = 65536
@@ -294,7 +294,7 @@ class Edge:
         try:
             if isinstance(request, web.BaseRequest):
                 flow = self._flow(request.protocol, request._message)
-                return await tunnel(self.lifecycle, flow, request)
+                return await Tunnel(self.lifecycle, flow, request).run()
             return await self._answer(request)
         finally:
             self._handling -= 1

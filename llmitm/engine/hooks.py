@@ -24,7 +24,15 @@ logger = logging.getLogger(__name__)
 
 # A call is decided in these hooks: what an addon raises there stops the call.
 DECIDING = frozenset(
-    {"requestheaders", "request", "upstream_request", "responseheaders", "response"}
+    {
+        "requestheaders",
+        "request",
+        "upstream_request",
+        "responseheaders",
+        "response",
+        "websocket_start",
+        "websocket_message",
+    }
 )
 OBSERVING = frozenset(
     {
@@ -33,8 +41,6 @@ OBSERVING = frozenset(
         "settle",
         "call_end",
         "draining",
-        "websocket_start",
-        "websocket_message",
         "websocket_end",
         "update",
     }

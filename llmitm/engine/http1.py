@@ -7,161 +7,72 @@ that a cut answer never looks whole.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import cast
 
 import httptools
 
-from llmitm.call import Watch
+from llmitm.engine.answer import Answer, UpstreamError
 from llmitm.policy.outcome import Failure
 
-HIGH_WATER, LOW_WATER = 262_144, 65_536  # bytes of an answer that wait for a slow reader
-MAX_HEAD = 131_072
+MAX_OVERHEAD = 131_072  # bytes of a head, or of trailers and chunk extensions, with no body in them
+RACE_SECONDS = 1.0
+VERSIONS = frozenset({"1.0", "1.1"})
 
 Body = bytes | AsyncIterator[bytes] | None
-Header = tuple[bytes, bytes]
-
-
-class UpstreamError(Exception):
-    """A target could not be reached, or what came from it broke off."""
-
-    def __init__(self, failure: Failure, message: str) -> None:
-        super().__init__(message)
-        self.failure = failure
-
-
-class Answer:
-    """What a target answered: status and headers, and its body as it arrives."""
-
-    def __init__(self, connection: Connection) -> None:
-        self.status = 0
-        self.raw_headers: list[Header] = []
-        self.headers: Mapping[str, str] = {}
-        self.watch: Watch | None = None
-        self.complete = False
-        self._connection = connection
-        self._parts: deque[bytes] = deque()
-        self._size = 0
-        self._fault: UpstreamError | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    @property
-    def content_type(self) -> str:
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
-
-    async def chunk(self) -> bytes:
-        """The next bytes of the body, b"" at its end. Raises UpstreamError where it breaks off."""
-        while not self._parts:
-            if self.complete:
-                return b""
-            if self._fault is not None:
-                raise self._fault
-            await self._wait()
-        data = self._parts.popleft() if len(self._parts) == 1 else b"".join(self._parts)
-        self._parts.clear()
-        self._size = 0
-        self._connection.resume(self)
-        if self.watch is not None:
-            self.watch.data(data)
-        return data
-
-    async def read(self, limit: int) -> bytes:
-        """The whole body. Raises UpstreamError where it breaks off or is longer than `limit`."""
-        parts: list[bytes] = []
-        size = 0
-        while part := await self.chunk():
-            size += len(part)
-            if size > limit:
-                raise UpstreamError(Failure.MALFORMED, f"answer longer than {limit:,} bytes")
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
-
-    def close(self) -> None:
-        """Break the connection off unless the whole answer came: the target stops working."""
-        self._connection.abandon(self)
-
-    # What the connection tells.
-    async def head(self) -> None:
-        """Wait for status and headers. Raises UpstreamError where none come."""
-        while not self.headers_done and self._fault is None:
-            await self._wait()
-        if not self.headers_done and self._fault is not None:
-            raise self._fault
-
-    headers_done = False
-
-    def put(self, data: bytes) -> bool:
-        """Take a part of the body; True where the reader is too far behind."""
-        self._parts.append(data)
-        self._size += len(data)
-        self._wake()
-        return self._size > HIGH_WATER
-
-    def finish(self) -> None:
-        self.complete = True
-        self._wake()
-
-    def fail(self, fault: UpstreamError) -> None:
-        if not self.complete and self._fault is None:
-            self._fault = fault
-            self._wake()
-
-    def begin(self) -> None:
-        """Status and headers are there."""
-        self.headers_done = True
-        self.headers = {
-            name.decode("latin-1").lower(): value.decode("latin-1")
-            for name, value in self.raw_headers
-        }
-        self._wake()
-
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 class Connection(asyncio.Protocol):
-    """One connection to an origin or proxy. `released` is called when it may be used again."""
+    """One connection to an origin or proxy.
 
-    def __init__(self, released: Callable[[Connection], None]) -> None:
+    `released` is called when it may be used again, `lost` once it is closed. `raced` says that
+    the peer closed it, idle since its last answer, as the next request left (RFC 9112 §9.6).
+    """
+
+    def __init__(
+        self, released: Callable[[Connection], None], lost: Callable[[Connection], None]
+    ) -> None:
         self.transport: asyncio.Transport | None = None
         self.idle_since = 0.0
+        self.raced = False
         self._released = released
+        self._lost = lost
         self._answer: Answer | None = None
         self._parser: httptools.HttpResponseParser | None = None
+        self._sending: asyncio.Task[None] | None = None
         self._writable = asyncio.Event()
         self._writable.set()
-        self._sending: asyncio.Task[None] | None = None
-        self._paused = self._framed = self._head_only = False
-        self._head_size = 0
+        self._uses = self._overhead = 0
+        self._asked = 0.0
+        self._heard = self._paused = self._framed = self._head_only = self._reusable = False
 
     @property
     def is_open(self) -> bool:
         return self.transport is not None and not self.transport.is_closing()
 
-    async def exchange(self, head: bytes, body: Body, *, head_only: bool = False) -> Answer:
-        """Send a request and wait for the answer's head. Raises UpstreamError."""
+    async def exchange(
+        self, head: bytes, body: Body, *, length: int | None = None, head_only: bool = False
+    ) -> Answer:
+        """Send a request and wait for the answer's head. Raises UpstreamError.
+
+        A streamed body is sent in chunks unless its `length` in bytes is known; `head` says so.
+        `head_only` is for HEAD, whose answer has no body whatever its headers say.
+        """
         if self.transport is None:
             raise UpstreamError(Failure.RESET, "the connection was closed")
+        loop = asyncio.get_running_loop()
         answer = self._answer = Answer(self)
         self._parser = httptools.HttpResponseParser(self)
         self._head_only = head_only
-        self._framed = False
-        self._head_size = 0
+        self._heard = self._framed = self._reusable = False
+        self._overhead = 0
+        self._uses += 1
+        self._asked = loop.time()
         if body is None or isinstance(body, bytes):
             self.transport.write(head + body if body else head)
         else:
             self.transport.write(head)
-            chunked = b"\r\ntransfer-encoding: chunked\r\n" in head
-            self._sending = asyncio.get_running_loop().create_task(self._send(body, chunked))
+            self._sending = loop.create_task(self._send(body, length))
         try:
             await answer.head()
         except BaseException:
@@ -169,76 +80,97 @@ class Connection(asyncio.Protocol):
             raise
         return answer
 
-    async def _send(self, body: AsyncIterator[bytes], chunked: bool) -> None:
+    def resume(self, answer: Answer) -> None:
+        if self._paused and answer is self._answer and self.is_open:
+            self._read_on()
+
+    def abandon(self, answer: Answer) -> None:
+        if answer is self._answer:
+            self.close()
+
+    def close(self) -> None:
+        self._answer = self._parser = None
+        self._stop_sending()
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def _send(self, body: AsyncIterator[bytes], length: int | None) -> None:
         """Pass a streamed body on, no faster than the target reads it."""
+        left = length
         try:
             async for part in body:
-                if part:
-                    self._write(b"%x\r\n%b\r\n" % (len(part), part) if chunked else part)
-                    await self._writable.wait()
-            if chunked:
+                if left is not None:
+                    left -= len(part)
+                    if left < 0:
+                        raise ValueError(f"it is longer than the {length} bytes announced")
+                    self._write(part)
+                elif part:
+                    self._write(b"%x\r\n%b\r\n" % (len(part), part))
+                await self._writable.wait()
+            if left:
+                raise ValueError(f"{left} of {length} bytes are missing")
+            if left is None:
                 self._write(b"0\r\n\r\n")
-        except asyncio.CancelledError:
-            raise
         except Exception as fault:  # noqa: BLE001 whoever feeds the body decides what it raises
-            self._break(UpstreamError(Failure.RESET, f"the request body broke off: {fault}"))
+            self._break(Failure.RESET, f"the request body broke off: {fault}")
 
     def _write(self, data: bytes) -> None:
         if self.transport is not None:
             self.transport.write(data)
 
-    def resume(self, answer: Answer) -> None:
-        """The reader of `answer` has caught up."""
-        if self._paused and answer is self._answer and self.transport is not None:
-            self._paused = False
-            self.transport.resume_reading()
-
-    def abandon(self, answer: Answer) -> None:
-        """Nobody reads `answer` any more."""
-        if answer is self._answer:
-            self.close()
-
-    def close(self) -> None:
-        self._answer = None
+    def _stop_sending(self) -> None:
         if self._sending is not None:
             self._sending.cancel()
+            self._sending = None
+
+    def _read_on(self) -> None:
+        self._paused = False
         if self.transport is not None:
-            self.transport.abort()
+            self.transport.resume_reading()
+
+    def _break(self, failure: Failure, why: str) -> None:
+        if self._answer is not None:
+            self._answer.fail(UpstreamError(failure, why))
+        self.close()
 
     # asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._parser is None or self._answer is None:
+        parser = self._parser
+        if parser is None:
             self.close()  # a target that speaks unasked is not to be trusted with a request
             return
-        if not self._answer.headers_done:
-            self._head_size += len(data)
-            if self._head_size > MAX_HEAD:
-                self._break(UpstreamError(Failure.MALFORMED, "the answer's head is too large"))
-                return
+        self._heard = True
+        self._overhead += len(data)
         try:
-            self._parser.feed_data(data)
+            parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
-            self._break(UpstreamError(Failure.MALFORMED, f"not HTTP/1.1: {fault}"))
-
-    def eof_received(self) -> None:
-        """Closing our side too is what asyncio does with None."""
+            self._break(Failure.MALFORMED, f"not HTTP/1.1: {fault}")
+            return
+        if self._answer is None:
+            self._finished()
+        elif self._overhead > MAX_OVERHEAD:
+            self._break(Failure.MALFORMED, "the head of the answer, or its trailer, is too large")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.transport = None
+        answer, self._answer = self._answer, None
+        self.transport = self._parser = None
         self._writable.set()
-        answer = self._answer
+        self._stop_sending()
+        self._lost(self)
         if answer is None:
             return
-        if answer.headers_done and not self._framed and exc is None:
+        if answer.has_head and not self._framed and exc is None:
             answer.finish()  # a body without length or chunks ends with its connection
             return
-        failure = Failure.STREAM_CUT if answer.headers_done else Failure.RESET
-        what = "in the answer" if answer.headers_done else "before an answer"
+        waited = asyncio.get_running_loop().time() - self._asked
+        self.raced = self._uses > 1 and not self._heard and waited < RACE_SECONDS
+        failure = Failure.STREAM_CUT if answer.has_head else Failure.RESET
+        where = "in the answer" if answer.has_head else "before an answer"
         reason = f" ({exc})" if exc else ""
-        answer.fail(UpstreamError(failure, f"the connection was lost {what}{reason}"))
+        answer.fail(UpstreamError(failure, f"the connection was lost {where}{reason}"))
 
     def pause_writing(self) -> None:
         self._writable.clear()
@@ -247,8 +179,12 @@ class Connection(asyncio.Protocol):
         self._writable.set()
 
     # httptools
+    def on_message_begin(self) -> None:
+        if self._answer is None:
+            self._reusable = False  # more than was asked for: the next answer could be a false one
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._answer is not None and not self._answer.headers_done:
+        if self._answer is not None and not self._answer.has_head:
             self._answer.raw_headers.append((name, value))
             if name.lower() in (b"content-length", b"transfer-encoding"):
                 self._framed = True
@@ -257,39 +193,41 @@ class Connection(asyncio.Protocol):
         answer, parser = self._answer, self._parser
         if answer is None or parser is None:
             return
-        answer.status = parser.get_status_code()
-        if answer.status < 200:
+        status = parser.get_status_code()
+        if parser.get_http_version() not in VERSIONS or status == 101:
+            self._break(Failure.MALFORMED, "the answer is in a protocol that was not asked for")
+        elif status < 200:
             answer.raw_headers.clear()  # 100 Continue, 103 Early Hints
-            return
-        self._framed = self._framed or answer.status in (204, 304)
-        answer.begin()
-        if self._head_only:
-            answer.finish()
-            self.close()  # llhttp can't be told that HEAD's answer has no body
+            self._framed = False
+        else:
+            answer.begin(status)
+            if self._head_only:
+                answer.finish()
+                self.close()  # llhttp can't be told that HEAD's answer has no body
 
     def on_body(self, data: bytes) -> None:
+        self._overhead = 0
         if self._answer is not None and self._answer.put(data) and self.transport is not None:
             self._paused = True
             self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
         answer, parser = self._answer, self._parser
-        if answer is None or parser is None or answer.status < 200:
-            return
-        self._answer = None
-        answer.finish()
+        if answer is not None and answer.has_head and parser is not None:
+            self._answer = None
+            self._reusable = parser.should_keep_alive()
+            answer.finish()
+
+    def _finished(self) -> None:
+        """An answer has come to its end: on to the next request, if both sides are done."""
         sent = self._sending is None or self._sending.done()
-        if not sent or not self.is_open or not parser.should_keep_alive():
+        if self.transport is None or not (self._reusable and sent and self.is_open):
             self.close()
             return
+        if self.transport.get_write_buffer_size():
+            self.close()  # answered before it has read the request
+            return
         self._parser = self._sending = None
-        if self._paused and self.transport is not None:
-            self._paused = False
-            self.transport.resume_reading()
+        if self._paused:
+            self._read_on()
         self._released(self)
-
-    def _break(self, fault: UpstreamError) -> None:
-        answer = self._answer
-        if answer is not None:
-            answer.fail(fault)
-        self.close()

@@ -6,16 +6,25 @@ import asyncio
 import re
 import ssl
 from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from llmitm.engine.http1 import Answer, Body, UpstreamError
-from llmitm.engine.pool import Origin, Pool, environment_proxy, origin_of, proxy_authorization
+from llmitm.engine.answer import Answer, UpstreamError
+from llmitm.engine.http1 import Body
+from llmitm.engine.origin import PORTS, Origin, environment_proxy, origin_of
+from llmitm.engine.pool import Pool
 from llmitm.policy.outcome import Failure
 
 __all__ = ["Answer", "Body", "Upstream", "UpstreamError"]
 
-_BREAKS = re.compile("[\r\n\0]").search
+_TOKEN = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
+_VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
+_IS_VISIBLE = re.compile("[!-~]+").fullmatch
+# What frames a message or is about one connection is decided here.
+_OURS = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 
 class Upstream:
@@ -46,7 +55,8 @@ class Upstream:
     ) -> Answer:
         """Send a request and wait for the head of the answer.
 
-        Raises UpstreamError, its failure telling a connection that never stood from one that broke.
+        A streamed body goes in chunks unless `headers` tell its content-length. Raises
+        UpstreamError, its failure telling a connection that never stood from one that broke.
         """
         scheme, _, rest = url.partition("://")
         authority, slash, path = rest.partition("/")
@@ -54,9 +64,20 @@ class Upstream:
             origin = origin_of(f"{scheme}://{authority}")
         except ValueError as fault:
             raise UpstreamError(Failure.CONNECT, str(fault)) from fault
-        head = request_head(method, slash + path, origin, headers, body)
-        connection = await self._pool.take(origin, connect_timeout)
-        return await connection.exchange(head, body, head_only=method == "HEAD")
+        streamed = not (body is None or isinstance(body, bytes))
+        length = declared_length(headers) if streamed else None
+        framed = framing(method, body, length)
+        head = request_head(method, slash + path, origin, headers, framed)
+        head_only = method == "HEAD"
+        # What can be sent once only goes where nobody hangs up on it for having been idle.
+        connection = await self._pool.take(origin, connect_timeout, fresh=streamed)
+        try:
+            return await connection.exchange(head, body, length=length, head_only=head_only)
+        except UpstreamError:
+            if streamed or not connection.raced:
+                raise
+        connection = await self._pool.take(origin, connect_timeout, fresh=True)
+        return await connection.exchange(head, body, length=length, head_only=head_only)
 
     async def websocket(
         self, url: str, headers: Mapping[str, str], protocols: list[str], timeout: float
@@ -67,34 +88,58 @@ class Upstream:
             self._websockets = aiohttp.ClientSession(
                 connector=connector, cookie_jar=aiohttp.DummyCookieJar()
             )
-        scheme, _, rest = url.partition("://")
-        proxy = environment_proxy(scheme, rest.partition("/")[0])
+        parts = urlsplit(url)
+        port = parts.port or PORTS.get(parts.scheme, 443)
+        proxy = environment_proxy(parts.scheme, parts.hostname or "", port)
         async with asyncio.timeout(timeout):
             return await self._websockets.ws_connect(
                 url, headers=headers, protocols=protocols, proxy=proxy, max_msg_size=0
             )
 
 
+def declared_length(headers: Mapping[str, str]) -> int | None:
+    """The content-length that `headers` tell, None where they don't."""
+    told = next((value for name, value in headers.items() if name.lower() == "content-length"), "")
+    return int(told) if told.isdecimal() else None
+
+
+def framing(method: str, body: Body, length: int | None) -> str | None:
+    """The header that says where the body ends (RFC 9112 §6.3); None where none is expected."""
+    if isinstance(body, bytes):
+        return f"content-length: {len(body)}"
+    if body is None:
+        return "content-length: 0" if method in _WITH_BODY else None
+    return "transfer-encoding: chunked" if length is None else f"content-length: {length}"
+
+
 def request_head(
-    method: str, path: str, origin: Origin, headers: Mapping[str, str], body: Body
+    method: str, path: str, origin: Origin, headers: Mapping[str, str], framed: str | None
 ) -> bytes:
-    """Request line and headers. A header with a line break in it is left out: it would be two."""
+    """Request line and headers. A header that would be two lines, or none, is left out."""
+    host, lines = origin.netloc, []
+    for name, value in headers.items():
+        if not _TOKEN(name) or _CONTROL(value):
+            continue
+        low = name.lower()
+        if low == "host":
+            host = value
+        if low not in _OURS:
+            lines.append(f"{name}: {value}")
     target = path or "/"
-    lines = []
+    if not _IS_VISIBLE(target):
+        target = quote(target.encode("utf-8", "surrogateescape"), safe=_VISIBLE)
     if origin.proxy is not None and not origin.is_tls:
         target = f"http://{origin.netloc}{target}"  # RFC 9112 §3.2.2: proxies want all of it
-        if credential := proxy_authorization(origin.proxy):
-            lines.append(f"proxy-authorization: {credential}")
-    lines += [
-        f"{name}: {value}"
-        for name, value in headers.items()
-        if not (_BREAKS(value) or _BREAKS(name))
-    ]
-    if isinstance(body, bytes):
-        lines.append(f"content-length: {len(body)}")
-    elif body is None and method in ("POST", "PUT", "PATCH"):
-        lines.append("content-length: 0")
-    elif body is not None and "content-length" not in headers:
-        lines.append("transfer-encoding: chunked")
-    first = [f"{method} {target} HTTP/1.1", f"host: {origin.netloc}"]
-    return "\r\n".join([*first, *lines, "", ""]).encode("utf-8", "surrogateescape")
+        if origin.proxy.authorization:
+            lines.append(f"proxy-authorization: {origin.proxy.authorization}")
+    if framed is not None:
+        lines.append(framed)
+    return _encoded("\r\n".join([f"{method} {target} HTTP/1.1", f"host: {host}", *lines, "", ""]))
+
+
+def _encoded(head: str) -> bytes:
+    """As it came: what clients send was read as Latin-1. Only configuration can hold more."""
+    try:
+        return head.encode("latin-1")
+    except UnicodeEncodeError:
+        return head.encode("utf-8", "surrogateescape")

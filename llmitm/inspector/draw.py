@@ -49,7 +49,7 @@ def draw_call(
     copy.error = copy.error or shown.failure(flow.error.msg if flow.error else None, secrets)
     copy.marked = flow.marked
     copy.comment = _comment(entry, call, flow)
-    copy.metadata = {"kind": "call", **facts(call), **why, **_timing(entry)}
+    copy.metadata = {**facts(entry, call), **why, **_timing(entry)}
     # What a script noted; `flow.metadata` may hold objects, which break saving.
     copy.metadata |= {k: v for k, v in flow.metadata.items() if isinstance(v, Scalar)}
     if entry.messages:
@@ -82,15 +82,17 @@ def draw_attempt(copy: http.HTTPFlow, one: Try, call: Call, secrets: Sequence[by
 
 
 def _comment(entry: Entry, call: Call, flow: http.HTTPFlow) -> str:
-    over = call.record is not None
-    note = summary.comment(call.record) if call.record else summary.running_comment(call)
-    held = HELD if entry.held and not over else None
+    record, asked = call.record, entry.asked
+    note = summary.comment(record) if record else summary.running_comment(call, asked)
+    held = HELD if entry.held and record is None else None
     return summary.joined(held, note, flow.comment)
 
 
-def facts(call: Call) -> dict[str, Scalar]:
+def facts(entry: Entry, call: Call) -> dict[str, Scalar]:
     """What is known of a call, for `~meta`."""
-    found = summary.metadata(call.record or call.freeze())
+    found = {"kind": "call", **summary.metadata(call.record or call.freeze())}
+    if entry.asked is not None:
+        found.setdefault("model", entry.asked)
     if call.record is None:  # it has neither yet
         del found["status"], found["duration_ms"]
     return found

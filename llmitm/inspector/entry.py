@@ -44,6 +44,7 @@ class Entry:
     attempts: list[http.HTTPFlow] = field(default_factory=list)
     messages: deque[WebSocketMessage] = field(default_factory=deque)
     message_bytes: int = 0
+    asked: str | None = None  # the model that the body names, before it was read for routing
     held: bool = False
     foreign: bool = False
     drawn: tuple[object, ...] | None = None

@@ -16,6 +16,7 @@ from llmitm.errors import Cause, GatewayError
 from llmitm.inspector.book import Book
 from llmitm.inspector.draw import facts
 from llmitm.inspector.entry import Entry
+from llmitm.inspector.masking import mask_path
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ class Holds:
             return
         call = call_of(flow)
         model = (call.body(flow) or {}).get("model")
-        entry.shown.metadata = {"kind": "call", "model": str(model), **facts(call)}
+        entry.asked = model if isinstance(model, str) else None
+        entry.shown.metadata = facts(entry, call)
         if self._filter(entry.shown):
             since = time.monotonic()
             try:
@@ -139,5 +141,5 @@ def apply_edit(shown: http.HTTPFlow, flow: http.HTTPFlow) -> bool:
     request.headers.fields = fields
     if edited.raw_content != request.raw_content:
         request.raw_content = edited.raw_content
-    edited.method, edited.path = request.method, edited.path
+    edited.method, edited.path = request.method, mask_path(request.path)
     return changed

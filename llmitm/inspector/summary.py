@@ -42,13 +42,13 @@ def joined(*parts: str | None) -> str:
     return _SEPARATOR.join(part for part in parts if part)
 
 
-def running_comment(call: Call) -> str:
-    """The same for a call that is still on its way."""
+def running_comment(call: Call, asked: str | None) -> str:
+    """The same for a call on its way; `asked` is the model that its body names."""
     last = call.attempts[-1] if call.attempts else None
     state = "waiting for a target" if last is None else "waiting for the first token"
     if call.first_token is not None:
         state = "streaming" if call.stream else "answering"
-    parts = [call.model or call.operation]
+    parts = [call.model or asked or call.operation]
     if last is not None:
         parts.append(f"{last.target.provider}/{last.model}")
     if call.first_token is not None:

@@ -33,13 +33,13 @@ async def register(keyring: Keyring, body: Json) -> Json:
 
 async def check_registered(keyring: Keyring, user: str) -> None:
     """Raises GatewayError for a user that nobody registered and no file names."""
-    if user in keyring.users:
+    if keyring.has_user(user):
         return
     try:
         await keyring.refresh()  # another process may have registered it this moment
     except LedgerError as fault:
         raise GatewayError(Cause.UPSTREAM_UNAVAILABLE, _AWAY, retry_after=1) from fault
-    if user not in keyring.users:
+    if not keyring.has_user(user):
         raise GatewayError(
             Cause.INVALID_REQUEST,
             f"The user {user!r} is not registered. POST /api/users with a name first.",

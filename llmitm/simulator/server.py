@@ -170,12 +170,15 @@ async def serve(
     port: int = 0,
     settings: Settings | None = None,
     ready: Callable[[str], object] | None = None,
+    fault: str | None = None,
 ) -> None:
     """Runs a simulator until it is cancelled. Raises OSError where it cannot listen.
 
-    `ready` is called with the base URL once it listens.
+    `ready` is called with the base URL once it listens. `fault` is that of every request that
+    names none itself; UnknownFault where there is none of that name.
     """
     simulator = Simulator(settings)
+    simulator.fault = fault
     url = await simulator.start(host, port)
     if ready is not None:
         ready(url)

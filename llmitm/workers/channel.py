@@ -96,6 +96,9 @@ class Channel:
         await self.send_frame(_encode(message))
 
     async def send_frame(self, payload: bytes) -> None:
+        """Raises ConnectionError where the other end is gone."""
+        if self._writer.is_closing():
+            raise ConnectionResetError("the other process has ended")
         self._writer.write(_LENGTH.pack(len(payload)) + payload)
         await self._writer.drain()
 

@@ -11,7 +11,9 @@ import socket
 import sys
 from collections.abc import Sequence
 
-from llmitm.workers.channel import Channel, Failed, Job, Ready, decode
+import msgspec
+
+from llmitm.workers.channel import Channel, Failed, Job, Message, Ready, decode
 from llmitm.workers.totals import Tally
 
 logger = logging.getLogger(__name__)
@@ -23,10 +25,9 @@ _LAST_WORDS_SECONDS = 1.0
 
 
 class Worker:
-    """One process. `served` is how long it accepted calls, `failure` why it could not start."""
+    """One process. `failure` is why it could not begin."""
 
-    def __init__(self, process: asyncio.subprocess.Process, channel: Channel, job: Job) -> None:
-        self.job = job
+    def __init__(self, process: asyncio.subprocess.Process, channel: Channel) -> None:
         self.tally = Tally()
         self.ready = asyncio.Event()
         self.failure: str | None = None
@@ -40,8 +41,8 @@ class Worker:
         self._listening = asyncio.create_task(self._listen(), name=f"worker {self.pid}")
 
     @classmethod
-    async def start(cls, job: Job, command: Sequence[str] = COMMAND) -> Worker:
-        """Raises OSError where no process can be started."""
+    async def start(cls, command: Sequence[str] = COMMAND) -> Worker:
+        """A process that waits for its job. Raises OSError where none can be started."""
         ours, theirs = socket.socketpair()
         with theirs:
             # A session of its own: Ctrl-C goes to the supervisor, which tells the workers once.
@@ -53,9 +54,12 @@ class Worker:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
-        worker = cls(process, await Channel.open(ours), job)
-        await worker._send(pickle.dumps(job))
-        return worker
+        return cls(process, await Channel.open(ours))
+
+    async def begin(self, job: Job) -> None:
+        """Give it its job."""
+        self.admin_socket = job.admin_socket
+        await self._send(pickle.dumps(job))
 
     @property
     def pid(self) -> int:
@@ -111,19 +115,26 @@ class Worker:
             return  # it died, which `ended` will tell
 
     async def _listen(self) -> None:
-        async for frame in self._channel.frames():
-            match decode(frame):
-                case Ready():
-                    self._ready_since = asyncio.get_running_loop().time()
-                    self.ready.set()
-                case Failed(reason):
-                    self.failure = reason
-                case report:
-                    self.tally.take(report)
-                    self._answered += report.answers
-            await self._tell()
+        try:
+            async for frame in self._channel.frames():
+                self._hear(decode(frame))
+                await self._tell()
+        except msgspec.DecodeError as fault:
+            self.failure = f"was not understood, is of another version? {fault}"
+            self.send_signal(signal.SIGKILL)
         self._silent = True
         await self._tell()
+
+    def _hear(self, message: Message) -> None:
+        match message:
+            case Ready():
+                self._ready_since = asyncio.get_running_loop().time()
+                self.ready.set()
+            case Failed(reason):
+                self.failure = reason
+            case report:
+                self.tally.take(report)
+                self._answered += report.answers
 
     async def _tell(self) -> None:
         async with self._news:

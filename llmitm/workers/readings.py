@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
+from prometheus_client.utils import floatToGoString
 
 from llmitm.metrics import TABLE
 from llmitm.series import Series
@@ -32,6 +34,7 @@ class Readings:
         self._registry = registry
         self._series = series
         self._families: dict[Family, int] = {}
+        self._described: dict[Series, int] = {}
         self._announced = 0
         self._seen: dict[_Key, _Values] = {}
         self._others: set[_Key] = set()
@@ -70,10 +73,10 @@ class Readings:
             spec = series.spec
             read = _histogram if spec.kind == "histogram" else _plain
             children = series.children.items() if spec.labels else [((), series.metric)]
-            family = None
+            family = self._described.get(series)
+            if family is None:
+                family = self._described[series] = self._family(_described(series))
             for values, child in list(children):
-                if family is None:
-                    family = self._family(_described(series, child))
                 yield (family, tuple(zip(spec.labels, values, strict=True))), read(child)
 
     def _of_others(self) -> Iterator[tuple[_Key, _Values]]:
@@ -89,10 +92,14 @@ class Readings:
         return self._families.setdefault(family, len(self._families))
 
 
-def _described(series: Series, child: Any) -> Family:
-    metric = series.metric._get_metric()
-    shape = tuple((s.name, (s.labels or {}).get("le", "")) for s in child._child_samples())
-    return _family(metric, shape)
+def _described(series: Series) -> Family:
+    """The shape is that of the library's samples, in their order."""
+    spec = series.spec
+    parts: list[tuple[str, str]] = [("_total" if spec.kind == "counter" else "", "")]
+    if spec.kind == "histogram":
+        parts = [("_bucket", floatToGoString(bound)) for bound in (*spec.buckets, inf)]
+        parts += [("_count", ""), ("_sum", "")]
+    return _family(series.metric._get_metric(), tuple(parts))
 
 
 def _family(metric: Metric, shape: tuple[tuple[str, str], ...]) -> Family:
@@ -108,7 +115,7 @@ def _plain(child: Any) -> _Values:
 
 
 def _histogram(child: Any) -> _Values:
-    """In the order of the library's samples: the buckets, each with those below it; count; sum."""
+    """As `_described` says: the buckets, each with those below it; count; sum."""
     count, values = 0.0, []
     for bucket in child._buckets:
         count += bucket.get()
@@ -123,6 +130,6 @@ def _grouped(metric: Metric) -> Iterator[tuple[Labels, tuple[tuple[str, str], ..
         if not sample.name.endswith("_created"):
             labels = tuple((k, v) for k, v in sample.labels.items() if k != "le")
             part = sample.name.removeprefix(metric.name), sample.labels.get("le", "")
-            groups.setdefault(labels, {})[part] = sample.value
+            groups.setdefault(labels, {})[part] = float(sample.value)
     for labels, parts in groups.items():
         yield labels, tuple(parts), tuple(parts.values())

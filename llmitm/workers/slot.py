@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import signal
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,7 @@ class Slot:
         self,
         index: int,
         start: Callable[[int], Awaitable[Worker]],
+        begin: Callable[[int, Worker], Awaitable[None]],
         lost: Callable[[Worker], None],
         stopping: asyncio.Event,
     ) -> None:
@@ -31,19 +33,22 @@ class Slot:
         self.ready = asyncio.Event()
         self.worker: Worker | None = None
         self._start = start
+        self._begin = begin
         self._lost = lost
         self._stopping = stopping
         self._restarts = Restarts()
 
-    async def keep(self, patience: float) -> None:
+    async def keep(self, go: asyncio.Event, patience: float) -> None:
         """Keep a worker running until `stopping`, and `patience` seconds longer at most.
 
-        Raises GaveUp where it can't start, or dies again and again.
+        It begins once `go` is set. Raises GaveUp where it can't, or dies again and again.
         """
         while not self._stopping.is_set():
             self.worker = worker = await self._start(self.index)
+            await _either(go, self._stopping)
             if self._stopping.is_set():
                 worker.terminate()
+            await self._begin(self.index, worker)
             code = await self._end_of(worker, patience)
             self._lost(worker)
             if not self._stopping.is_set():
@@ -83,9 +88,16 @@ class Slot:
         return delay
 
     async def _rest(self, delay: float) -> None:
-        stopping = asyncio.create_task(self._stopping.wait())
-        await asyncio.wait([stopping], timeout=delay)
-        stopping.cancel()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), delay)
+
+
+async def _either(*events: asyncio.Event) -> None:
+    """Wait until one of these is set."""
+    waiting = [asyncio.create_task(event.wait()) for event in events]
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    for task in waiting:
+        task.cancel()
 
 
 def _told(code: int) -> str:

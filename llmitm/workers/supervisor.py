@@ -52,10 +52,10 @@ class Supervisor:
         self._watcher = PolicyWatcher(loaded, env, self._follow, lambda _: None)
         self._reloading: asyncio.Task[bool] | None = None
         self._slots = [
-            Slot(index, self._start, self._lost, self.stopping)
+            Slot(index, self._start, self._begin, self._lost, self.stopping)
             for index in range(loaded.gateway.workers)
         ]
-        self._started = 0
+        self._begun = 0
         self._totals = Totals()
         self._own = _Own()
 
@@ -89,7 +89,7 @@ class Supervisor:
     @property
     def sockets(self) -> list[Path]:
         """Where the workers that accept calls answer the admin API."""
-        return [worker.job.admin_socket for worker in self._workers if worker.serving]
+        return [worker.admin_socket for worker in self._workers if worker.serving]
 
     async def metrics(self) -> Iterable[Metric]:
         """The newest numbers of all workers, dead ones included, as one gateway's."""
@@ -104,14 +104,14 @@ class Supervisor:
 
     async def _keep(self) -> None:
         patience = _PHASES * self.loaded.gateway.drain_timeout + _MARGIN
+        # The first alone makes or migrates the database; if it can't begin, no other has to.
+        at_once = asyncio.Event()
+        at_once.set()
         first, *others = self._slots
-        tasks = [asyncio.create_task(first.keep(patience))]
-        # The first alone makes or migrates the database; if it can't start, no other has to.
-        ready = asyncio.create_task(first.ready.wait())
-        await asyncio.wait([*tasks, ready], return_when=asyncio.FIRST_COMPLETED)
-        if ready.done():
-            tasks += [asyncio.create_task(slot.keep(patience)) for slot in others]
-        ready.cancel()
+        tasks = [
+            asyncio.create_task(first.keep(at_once, patience)),
+            *(asyncio.create_task(slot.keep(first.ready, patience)) for slot in others),
+        ]
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
         if not self.stopping.is_set():
             self.end()
@@ -120,18 +120,21 @@ class Supervisor:
             task.result()
 
     async def _start(self, index: int) -> Worker:
-        self._started += 1
         if self._slots[index].ready.is_set():
             self._own.restarts.inc()
+        return await Worker.start(self._command)
+
+    async def _begin(self, index: int, worker: Worker) -> None:
+        self._begun += 1
         # The newest edit may have been refused: the next worker is to see and say that, too.
         seen = self._watcher.seen if self._watcher.errors is None else {}
         job = Job(
             plan.of_worker(self.loaded, index, self.address),
-            self._folder / f"{self._started}.sock",
+            self._folder / f"{self._begun}.sock",
             dict(seen),
             frozenset(self.drained),
         )
-        return await Worker.start(job, self._command)
+        await worker.begin(job)
 
     def _lost(self, worker: Worker) -> None:
         self._totals.retire(worker.tally)

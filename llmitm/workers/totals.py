@@ -42,16 +42,16 @@ class Tally:
     """What one process has reported so far."""
 
     def __init__(self) -> None:
-        self._families: list[Family] = []
+        self.families: list[Family] = []
         self.rows: dict[_Key, tuple[int, _Values]] = {}
 
     def take(self, report: Report) -> None:
         """Take over what changed."""
-        self._families.extend(report.families)
+        self.families.extend(report.families)
         for row in report.rows:
-            self.rows[self._families[row.family], row.labels] = next(_clock), row.values
+            self.rows[self.families[row.family], row.labels] = next(_clock), row.values
         for family, labels in report.gone:
-            self.rows.pop((self._families[family], labels), None)
+            self.rows.pop((self.families[family], labels), None)
 
 
 class Totals:
@@ -71,13 +71,15 @@ class Totals:
         rows: dict[_Key, list[tuple[int, _Values]]] = {
             key: [(-1, values)] for key, values in self._ended.items()
         }
+        found: dict[str, Metric] = {}
         for tally in running:
+            for family in tally.families:
+                found.setdefault(family.name, Metric(family.name, family.help, family.kind))
             for key, row in tally.rows.items():
                 rows.setdefault(key, []).append(row)
-        found: dict[str, Metric] = {}
-        for key, parts in sorted(rows.items()):
+        for key, parts in rows.items():
             _add(found, key, _across(key[0], sorted(parts)))
-        return list(found.values())
+        return [metric for _, metric in sorted(found.items())]
 
 
 class Snapshot(Collector):

@@ -113,9 +113,10 @@ async def _announce(master: GatewayMaster, job: Job, channel: Channel) -> None:
 
 
 async def _listen(master: GatewayMaster, channel: Channel, reporter: Reporter) -> None:
+    """Report when asked. Without a supervisor there is nobody who would stop this process."""
     async for _ in channel.frames():
         reporter.ask()
-    master.shutdown()  # the supervisor is gone: nobody would start the next one, or stop this one
+    master.should_exit.set()
 
 
 def main() -> None:

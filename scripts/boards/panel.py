@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -55,6 +56,12 @@ class Board:
     about: str
     panels: tuple[Panel, ...]
     choices: tuple[Choice, ...] = ()
+
+
+def filled(expr: str, window: str, span: str) -> str:
+    """A query as Grafana sends it, with nothing narrowed down."""
+    text = expr.replace(RATE, window).replace("$__range", span)
+    return re.sub(r'"\$\w+"', '".*"', text)
 
 
 def one(expr: str, legend: str = "") -> tuple[Query, ...]:

@@ -1,14 +1,20 @@
-"""Gateways whose both ends are plain sockets of the test."""
+"""The event loop of the gateway, and gateways whose both ends are plain sockets of the test."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+import uvloop
 
 from tests.support.rig import Rig, rigged
 
 LIMITS = {"max_body": 100_000, "max_header": 8192, "buffer_body": 20_000}
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], uvloop.Loop]]:
+    """Asynchronous tests run on the loop that the gateway runs on."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture(scope="module")

@@ -163,7 +163,7 @@ def test_metrics(gateway: Gateway, simulators: list[Simulator]) -> None:
 
 def test_metrics_are_only_there_with_the_endpoints(starter: Starter) -> None:
     """A gateway without the seeds' endpoints has neither their metrics nor their paths."""
-    simulator, url = starter.simulator()
+    _, url = starter.simulator()
     gateway = starter.gateway(provider_url=url)
     assert not any(name.startswith("neurogate_") for name in samples(gateway))
     headers = {"authorization": "Bearer sk-client-0123456789"}

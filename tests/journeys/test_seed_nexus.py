@@ -78,11 +78,9 @@ def test_register_needs_a_name(gateway: Gateway, body: Any) -> None:
 
 
 def test_generate_text(gateway: Gateway, openai: Simulator) -> None:
-    """The document's curl is answered with the content, who wrote it, how long it took, its cost."""
+    """The document's request is answered with the content, its author, its time and its cost."""
     user = register(gateway)
-    reply = post(
-        f"{gateway.url}/api/generate", {"user_id": user, "provider": "openai", **JOKE}
-    )
+    reply = post(f"{gateway.url}/api/generate", {"user_id": user, "provider": "openai", **JOKE})
     answer = reply.json
     assert reply.status == 200
     assert list(answer) == ["content", "provider_used", "processing_time_ms", "usage"]
@@ -111,9 +109,7 @@ def test_switch_providers(gateway: Gateway, gemini: Simulator) -> None:
     assert usage["cost_usd"] == pytest.approx(float(cost / 1000), rel=1e-6)
 
 
-def test_models_of_the_environment(
-    starter: Starter, openai: Simulator, gemini: Simulator
-) -> None:
+def test_models_of_the_environment(starter: Starter, openai: Simulator, gemini: Simulator) -> None:
     """OPENAI_MODEL and GEMINI_MODEL name the models to call, and the costs are theirs."""
     models = {"OPENAI_MODEL": "gpt-4o-mini", "GEMINI_MODEL": "gemini-2.5-flash"}
     gateway = from_environment(starter, **providers(openai, gemini), **COSTS, **models)

@@ -43,7 +43,7 @@ class Peer:
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
-        self._buffer = b""
+        self._buffer = bytearray()
         sock.settimeout(SECONDS)
 
     def __enter__(self) -> Self:
@@ -120,11 +120,12 @@ class Peer:
         except ConnectionResetError:
             data = b""
         if not data:
-            raise EOFError(f"closed after {self._buffer[:200]!r}")
-        self._buffer += data
+            raise EOFError(f"closed after {bytes(self._buffer[:200])!r}")
+        self._buffer.extend(data)
 
     def _take(self, size: int) -> bytes:
-        data, self._buffer = self._buffer[:size], self._buffer[size:]
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
         return data
 
 

@@ -86,6 +86,9 @@ local function unbook(account, till, amount)
 end
 
 local function hold(account, amount)
+  if amount == 0 then -- the negative zero is no integer to the store
+    return
+  end
   account.held = account.held + amount
   redis.call('HINCRBY', account.key, 'h', whole(amount))
 end
