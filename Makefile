@@ -52,7 +52,7 @@ run-worker: ## Serve a fake provider that the gateway can call
 	@$(BIN)/llmitm simulate $(ARGS)
 
 ##@ Develop
-.PHONY: test check lint format bench build lock clean
+.PHONY: test check lint format bench build lock clean dashboards pictures
 test: ## Run the tests; ARGS="tests/policy -k breaker" runs some
 	@scripts/bootstrap dev
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
@@ -79,6 +79,16 @@ build: ## Build the wheel into dist/
 	@scripts/bootstrap run
 	@rm -rf build # or files that are gone from the tree would still be packed
 	$(BIN)/python -m pip wheel -qq . --no-deps --no-build-isolation --no-index -w dist
+
+dashboards: ## Write dashboards/grafana/boards/ and the table of metrics from their tables
+	@scripts/bootstrap run
+	@$(BIN)/python scripts/grafana.py
+	@$(BIN)/python scripts/metrics_page.py
+
+pictures: ## Draw the dashboards from a real Prometheus's view of a run of two minutes
+	$(call need,prometheus,it is the Debian package of that name)
+	@scripts/bootstrap docs
+	@$(BIN)/python scripts/pictures.py
 
 lock: ## Pin the packages of requirements/*.in anew; UPGRADE=--upgrade takes newer ones
 	@scripts/bootstrap run

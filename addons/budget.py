@@ -108,8 +108,8 @@ def _cost(call: Call, grant: Grant) -> int:
 def too_dear(cost: int, cap: Decimal) -> GatewayError:
     return GatewayError(
         Cause.INVALID_REQUEST,
-        f"This call may cost up to {usd(cost):f} USD, more than the {cap:f} USD that a call of this "
-        "key may cost (max_usd_per_call). Set a lower max_tokens, or send less.",
+        f"This call may cost up to {usd(cost):f} USD, and one of this key no more than "
+        f"{cap:f} USD (max_usd_per_call). Set a lower max_tokens, or send less.",
         param="max_tokens",
         code="max_usd_per_call",
     )

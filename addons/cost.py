@@ -23,9 +23,7 @@ class Cost:
         for attempt in call.attempts:
             if attempt.usage is None:
                 continue
-            price = book.unit_price(
-                attempt.target.provider, attempt.model, variant=variant
-            )
+            price = book.unit_price(attempt.target.provider, attempt.model, variant=variant)
             if price is None:
                 call.cost_usd = None  # part of the price is unknown, so all of it is
                 return

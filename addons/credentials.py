@@ -15,6 +15,7 @@ class Credentials:
         if provider.api == "anthropic":
             attempt.headers.setdefault("anthropic-version", ANTHROPIC_VERSION)
         attempt.headers.update(credential_headers(provider))
+        attempt.secrets = provider.secrets
 
 
 addons = [Credentials()]

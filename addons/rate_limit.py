@@ -60,7 +60,7 @@ class RateLimit:
         await self._waiting.close()
 
     async def _take(self, call: Call, limits: Limits, tokens: int) -> Grant | Shortage:
-        """Take what the call needs, now or, where its limits let calls queue, when there is room."""
+        """Take what the call needs, now or, where calls may queue, when there is room."""
         store, costs = runtime().limits, policy.costs(limits, tokens)
 
         async def take() -> Grant | Shortage:
@@ -126,9 +126,7 @@ def refused(refusal: policy.Refusal, cost: int) -> GatewayError:
             f"Rate limit of {who} reached: {limit.amount} {limit.kind} per {per}. "
             f"Try again in {refusal.retry_after:.3f} s."
         )
-    return GatewayError(
-        Cause.RATE_LIMITED, text, retry_after=refusal.retry_after, headers=headers
-    )
+    return GatewayError(Cause.RATE_LIMITED, text, retry_after=refusal.retry_after, headers=headers)
 
 
 async def _give_back(grant: Grant) -> None:

@@ -60,10 +60,10 @@ class BudgetWatch:
             async with asyncio.timeout(WEBHOOK_SECONDS):
                 answer = await live.upstream.send("POST", url, headers, body, WEBHOOK_SECONDS)
         except (UpstreamError, TimeoutError) as fault:
-            logger.error("budget webhook: %s", fault or "no answer")
+            logger.warning("budget webhook: %s", fault or "no answer")
             return
         if answer.status >= 400:
-            logger.error("budget webhook: answered %d", answer.status)
+            logger.warning("budget webhook: answered %d", answer.status)
         answer.close()
 
 

@@ -93,8 +93,9 @@ class Attempt:
     model: str
     method: str = "POST"
     url: str = ""
-    headers: dict[str, str] = field(default_factory=dict)
-    body: Any = None
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[bytes, ...] = field(default=(), repr=False)  # the credentials among them
+    body: Any = field(default=None, repr=False)
     started: float = 0.0
     first_token: float | None = None
     ended: float | None = None

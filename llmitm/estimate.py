@@ -1,4 +1,4 @@
-"""What a call may use, known before it is sent: bounds for reservations, counts where they matter."""
+"""What a call may use, known before it is sent: bounds to reserve by, counts where they matter."""
 
 from __future__ import annotations
 

@@ -88,9 +88,7 @@ class IdentityDesk:
     async def enable_key(self, key_id: str, on: bool) -> None:
         """Stop a key, or let it work again. Raises Unknown."""
         work = self._identities
-        done = await (
-            work.enable_key(key_id) if on else work.disable_key(key_id, time.time())
-        )
+        done = await (work.enable_key(key_id) if on else work.disable_key(key_id, time.time()))
         if not done:
             raise self._unknown("key", key_id)
 

@@ -97,6 +97,12 @@ def configure(level: str = "info", style: str = "json") -> None:
     root.setLevel(number)
     # mitmproxy announces every connection; the access log says more about each call.
     logging.getLogger("mitmproxy").setLevel(max(number, logging.WARNING))
+    logging.getLogger("mitmproxy.addons.proxyserver").addFilter(_matters)
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    """The addon that mitmproxy misses here is for its own protocols; gateway mode uses none."""
+    return "without nextlayer addon" not in record.getMessage()
 
 
 def access_line(record: CallRecord) -> None:

@@ -16,13 +16,13 @@ from mitmproxy.addons import proxyserver
 from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
-from llmitm import admin, logs, tokens
+from llmitm import admin, logs, retention, tokens
 from llmitm.config.defaults import data_directory
 from llmitm.config.gateway import AddonEntry
 from llmitm.config.load import Loaded
 from llmitm.config.problems import ConfigErrors
 from llmitm.config.reload import PolicyWatcher
-from llmitm.config.schema import Policies
+from llmitm.config.schema import Address, Policies, Tls
 from llmitm.engine import mode
 from llmitm.engine.addon_manager import GatewayAddons
 from llmitm.engine.edge import Edge
@@ -82,12 +82,9 @@ class GatewayMaster(Master):
         metrics.read("llmitm_workers_ready", lambda: {(): self.serving})
         self.tls = _tls(gateway.listen.tls)
         ledger = open_ledger(gateway.store.ledger)
-        self.shared = Shared(
-            gateway.store.shared,
-            gateway.store.ledger,
-            ledger.flush,
-            lambda target, opened: self.runtime.targets.follow(target, opened),
-        )
+        targets = Targets(gateway, metrics)
+        store = gateway.store
+        self.shared = Shared(store.shared, store.ledger, ledger.flush, targets.follow)
         keyring = Keyring(
             open_identities(gateway.store.ledger), policies=lambda: self.runtime.policies
         )
@@ -96,7 +93,7 @@ class GatewayMaster(Master):
             env=env,
             policies=loaded.policies,
             upstream=Upstream(),
-            targets=Targets(gateway, metrics),
+            targets=targets,
             prices=PriceBook(loaded.policies.prices, gateway.providers),
             metrics=metrics,
             ledger=ledger,
@@ -104,7 +101,7 @@ class GatewayMaster(Master):
             limits=self.shared.limits,
             budgets=self.shared.budgets,
         )
-        self.runtime.targets.tell = self.shared.tell
+        targets.tell = self.shared.tell
         self.shared.linked = lambda up: metrics["llmitm_shared_store_up"].at().set(up)
         self.runtime.targets.apply(loaded.policies)
         self.lifecycle = self.runtime.lifecycle = Lifecycle(self.hooks, self.runtime)
@@ -145,11 +142,14 @@ class GatewayMaster(Master):
         self._load_addons()
         await self._share()
         await self._listen()
-        self.admin_address = await self._stack.enter_async_context(admin.serving(self))
+        self.admin_address = await self._administer()
         self.runtime.proxy.private_ports.add(self.admin_address[1])
         self._watch_policies()
         await self.running()
         self.ready.set()
+        if self.admin_socket is None:
+            addresses = (Address(*self.address), Address(*self.admin_address))
+            logger.info("the gateway listens on %s, its admin API on %s", *addresses)
 
     async def stop(self) -> None:
         """Refuse new calls, let running ones end, write out the ledger."""
@@ -227,6 +227,13 @@ class GatewayMaster(Master):
         if listen.intercept:
             self.runtime.proxy.inner = server.servers[mode.INNER_SPEC].listen_addrs[0][:2]
 
+    async def _administer(self) -> tuple[str, int]:
+        try:
+            return await self._stack.enter_async_context(admin.serving(self))
+        except OSError as fault:
+            listen = self.loaded.gateway.listen.admin
+            raise StartupError(f"can't listen on {listen}, listen.admin: {fault}") from fault
+
     async def _start_simulator(self) -> None:
         providers = self.loaded.gateway.providers
         for name, provider in providers.items():
@@ -243,7 +250,8 @@ class GatewayMaster(Master):
         with contextlib.suppress(LedgerError):  # its own task says so, and tries again
             await keyring.refresh()
         ready = asyncio.Event()
-        for work in (keyring.run(), self.shared.run(ready)):
+        pruning = retention.run(self.runtime.ledger, lambda: self.runtime.policies.logging)
+        for work in (keyring.run(), self.shared.run(ready), pruning):
             task = asyncio.create_task(work)
             self._stack.push_async_callback(_cancel, task)
         await ready.wait()
@@ -261,11 +269,17 @@ async def _cancel(task: asyncio.Task[None]) -> None:
         await task
 
 
-def _tls(settings: object) -> ssl.SSLContext | None:
+def _tls(settings: Tls | None) -> ssl.SSLContext | None:
     if settings is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(Path(settings.cert), Path(settings.key))  # type: ignore[attr-defined]
+    try:
+        context.load_cert_chain(settings.cert, settings.key)
+    except OSError as fault:  # ssl.SSLError is one
+        raise StartupError(
+            f"listen.tls: {settings.cert} and {settings.key} are no certificate chain and its "
+            f"key, both PEM: {fault}"
+        ) from fault
     return context
 
 

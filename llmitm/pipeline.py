@@ -37,6 +37,7 @@ DEFAULT = (
     "breaker",
     "credentials",
     "ledger",
+    "content",
     "access_log",
     "metrics",
 )

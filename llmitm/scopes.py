@@ -1,4 +1,4 @@
-"""Which limits and budgets a call is under: its key, user, team, model and route, and everyone's."""
+"""Which limits and budgets a call is under: of key, user, team, model, route, and everyone's."""
 
 from __future__ import annotations
 

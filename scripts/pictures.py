@@ -43,10 +43,11 @@ async def main() -> None:
         async with stand(folder) as watched:
             start = time.time()
             await _happen(watched)
+            end = time.time()
             log = await asyncio.to_thread((folder / "gateway.log").read_text)
             FOLDER.mkdir(parents=True, exist_ok=True)
             for board in BOARDS:
-                data = [await _data(watched, panel, start, log) for panel in board.panels]
+                data = [await _data(watched, panel, (start, end), log) for panel in board.panels]
                 _draw(board, data)
 
 
@@ -62,16 +63,17 @@ async def _happen(watched: Stand) -> None:
         await asyncio.sleep(LASTS - at)
 
 
-async def _data(watched: Stand, panel: Panel, start: float, log: str) -> list[Series] | list[str]:
+async def _data(
+    watched: Stand, panel: Panel, span: tuple[float, float], log: str
+) -> list[Series] | list[str]:
     """What a panel shows: series, or lines of text."""
     if panel.kind == "logs":
         return lines(panel.queries[0].expr, log)
-    found = [await _series(watched, query, start) for query in panel.queries]
+    found = [await _series(watched, query, *span) for query in panel.queries]
     return [series for one in found for series in one]
 
 
-async def _series(watched: Stand, query: Query, start: float) -> list[Series]:
-    end = time.time()
+async def _series(watched: Stand, query: Query, start: float, end: float) -> list[Series]:
     span = f"{end - start:.0f}s"
     parameters = {"start": f"{start:.3f}", "end": f"{end:.3f}", "step": f"{STEP}"}
     answer = await watched.ask("query_range", query=filled(query.expr, WINDOW, span), **parameters)
@@ -98,7 +100,8 @@ def lines(expr: str, log: str) -> list[str]:
             continue
         if least and (entry.get("cost_usd") or 0) <= float(least[1]):
             continue
-        found.append(_formatted(template[1], entry) if template else line)
+        text = _formatted(template[1], entry) if template else line
+        found.append(re.sub(r"/\S*/(?=policies/)", "", text))  # the folder of this run
     return found[-LINES:]
 
 

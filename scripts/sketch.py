@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,16 @@ from boards.panel import Panel
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+from PIL import Image
 
 mpl.use("Agg")
 WIDTH = 16.0  # inches for 24 columns
 ROW = 0.42  # inches for one row of the grid
 GAP = 0.12
-MOST = 8  # series in a legend
+DPI = 90
+SHADES = 128  # a picture's palette: it has few colours and is a third as large with them
+MOST = 7  # series in a legend
+CHARACTERS = 235  # of a line of a log
 INK, PAPER, PANEL = "#22262e", "#eef0f3", "#ffffff"
 COLOURS = ("#3274d9", "#e0752d", "#37872d", "#c4162a", "#8f3bb8", "#b8860b", "#0f8b8d", "#6b7280")
 STATES = {"good": "#56a64b", "bad": "#e02f44", "between": "#f2cc0c"}
@@ -41,11 +46,13 @@ def sketch(path: Path, title: str, panels: Sequence[tuple[Panel, Place, Data]]) 
     """One picture of a dashboard."""
     rows = max(place["y"] + place["h"] for _, place, _ in panels)
     height = rows * ROW + 0.6
-    figure = Figure(figsize=(WIDTH, height), dpi=90, facecolor=PAPER)
+    figure = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=PAPER)
     figure.text(GAP / WIDTH, 1 - 0.32 / height, title, fontsize=15, weight="bold", color=INK)
     for panel, place, data in panels:
         _panel(figure, panel, _box(place, height), data)
-    figure.savefig(path, facecolor=PAPER)
+    raw = BytesIO()
+    figure.savefig(raw, facecolor=PAPER)
+    Image.open(raw).convert("RGB").quantize(SHADES, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
 
 
 def _box(place: Place, height: float) -> tuple[float, float, float, float]:
@@ -73,8 +80,8 @@ def _panel(
         0.08 / width, 1 - 0.2 / height, panel.title, transform=frame.transAxes, fontsize=9,
         weight="bold", color=INK, va="center",
     )  # fmt: skip
-    if data and isinstance(data[0], str):
-        _text(frame, [str(line) for line in data], height)
+    if panel.kind == "logs":
+        _text(frame, [str(line) for line in data] or ["No line."], height)
         return
     series = [one for one in data if isinstance(one, Series)]
     if panel.kind == "stat":
@@ -104,7 +111,7 @@ def _text(axes: Axes, lines: Sequence[str], height: float) -> None:
     for number, line in enumerate(lines):
         y = 1 - (0.5 + number * 0.21) / height
         axes.text(
-            0.006, y, line[:175], transform=axes.transAxes, fontsize=7.2, family="monospace",
+            0.006, y, line[:CHARACTERS], transform=axes.transAxes, fontsize=7.2, family="monospace",
             va="center", color=INK, parse_math=False,
         )  # fmt: skip
 
@@ -115,17 +122,18 @@ def _curves(axes: Axes, panel: Panel, series: Sequence[Series]) -> None:
         _stack(axes, ordered)
     for index, one in enumerate(ordered):
         colour = COLOURS[index % len(COLOURS)]
-        label = f"{one.name or panel.title}   {shown(_last(one), panel.unit)}"
-        label = label if index < MOST else None
+        named = f"{one.name or panel.title}   {shown(_last(one), panel.unit)}"
+        label = named if index < MOST else None
         if panel.kind == "stack":
             axes.plot([], [], color=colour, label=label)
         else:
             axes.plot(one.times, one.values, color=colour, lw=1.3, label=label)
     _ticks(axes, panel.unit)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.05)
     if ordered:
+        below = -0.22 * DPI / axes.get_window_extent().height
         axes.legend(
-            loc="upper left", bbox_to_anchor=(-0.02, -0.09), fontsize=7, frameon=False,
+            loc="upper left", bbox_to_anchor=(-0.02, below), fontsize=7, frameon=False,
             labelspacing=0.15, handlelength=1.2, borderaxespad=0.2,
         )  # fmt: skip
 
@@ -152,9 +160,10 @@ def _states(axes: Axes, panel: Panel, series: Sequence[Series]) -> None:
     for word, colour in words:
         axes.plot([], [], color=colour, lw=5, label=word)
     axes.legend(
-        loc="upper left", bbox_to_anchor=(0, 1.17), ncol=3, fontsize=7, frameon=False,
+        loc="upper right", bbox_to_anchor=(1.02, 1.18), ncol=3, fontsize=7, frameon=False,
         handlelength=1,
     )  # fmt: skip
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f} s"))
     axes.tick_params(axis="x", labelsize=7)
 
 

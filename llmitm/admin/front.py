@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +20,7 @@ from llmitm.admin.server import guarded, json_errors, listening, on_address
 from llmitm.config.load import Loaded
 from llmitm.workers.totals import registry_of
 
-READY_SECONDS = 1.0
+SHORT_SECONDS = 1.0
 ANSWER_SECONDS = 60.0
 _OF_ONE_HOP = frozenset(
     ("connection", "content-length", "host", "keep-alive", "transfer-encoding", "upgrade")
@@ -35,6 +38,19 @@ class Fleet(Protocol):
     def sockets(self) -> list[Path]: ...
 
     async def metrics(self) -> Iterable[Metric]: ...
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one worker said."""
+
+    status: int
+    content_type: str | None
+    body: bytes
+
+    def passed_on(self) -> web.Response:
+        headers = {"content-type": self.content_type} if self.content_type else {}
+        return web.Response(status=self.status, body=self.body or None, headers=headers)
 
 
 @asynccontextmanager
@@ -62,30 +78,34 @@ def build(fleet: Fleet) -> web.Application:
         body = await asyncio.to_thread(encode, registry_of(await fleet.metrics()))
         return web.Response(body=body, headers={"content-type": content_type})
 
-    async def targets(request: web.Request) -> web.StreamResponse:
-        replies = [await _ask(request, socket) for socket in _some(fleet)]
-        bad = next((reply for reply in replies if reply[0] >= 400), None)
-        status, answer = bad or (200, merged.targets([answer for _, answer in replies]))
-        if request.method == "POST" and bad is None:
+    async def targets(request: web.Request) -> web.Response:
+        answers = await _ask_all(request, _some(fleet))
+        bad = next((answer for answer in answers if answer.status >= 400), None)
+        if bad is not None:
+            return bad.passed_on()
+        if request.method == "POST":
             _remember(fleet.drained, await request.json())
-        return web.json_response(answer, status=status)
+        return web.json_response(merged.targets([json.loads(a.body) for a in answers]))
 
-    async def to_all(request: web.Request) -> web.StreamResponse:
-        replies = [await _ask(request, socket) for socket in _some(fleet)]
-        status, answer = max(replies, key=lambda reply: reply[0])
-        return web.json_response(answer, status=status)
+    async def reload(request: web.Request) -> web.Response:
+        answers = await _ask_all(request, _some(fleet))
+        return max(answers, key=lambda answer: answer.status).passed_on()
 
-    async def to_one(request: web.Request) -> web.StreamResponse:
-        return await _relay(request, _some(fleet)[0])
+    async def other(request: web.Request) -> web.Response:
+        """What one of them knows is what all know; of what it changes, they hear at once."""
+        first, *others = _some(fleet)
+        answer = await _ask(request, first)
+        if request.method not in ("GET", "HEAD") and answer.status < 400:
+            await asyncio.gather(*(_refresh(request, socket) for socket in others))
+        return answer.passed_on()
 
     app = web.Application(middlewares=[guarded(fleet.loaded.gateway), json_errors])
     app.router.add_get("/healthz", healthz)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/metrics", metrics)
-    # Every worker has to hear of these; any other request is answered by one of them.
     app.router.add_route("*", "/admin/targets", targets)
-    app.router.add_post("/admin/config/reload", to_all)
-    app.router.add_route("*", "/{path:.*}", to_one)
+    app.router.add_post("/admin/config/reload", reload)
+    app.router.add_route("*", "/{path:.*}", other)
     return app
 
 
@@ -97,57 +117,48 @@ def _some(fleet: Fleet) -> list[Path]:
     return sockets
 
 
-@asynccontextmanager
-async def _session(socket: Path, seconds: float) -> AsyncIterator[ClientSession]:
-    connector = UnixConnector(str(socket))
-    timeout = ClientTimeout(total=seconds)
-    async with ClientSession(connector=connector, timeout=timeout) as session:
-        try:
-            yield session
-        except (ClientError, TimeoutError) as fault:
-            text = "The worker that was asked did not answer; try again."
-            raise web.HTTPBadGateway(text=text) from fault
+async def _ask_all(request: web.Request, sockets: list[Path]) -> list[Answer]:
+    return await asyncio.gather(*(_ask(request, socket) for socket in sockets))
 
 
-async def _ask(request: web.Request, socket: Path) -> tuple[int, Any]:
-    """What a worker answers: status and JSON."""
+async def _ask(request: web.Request, socket: Path) -> Answer:
+    """What a worker answers to the same request. Raises HTTPBadGateway where it doesn't."""
+    headers = {k: v for k, v in request.headers.items() if k.lower() not in _OF_ONE_HOP}
     body = await request.read()
-    async with (
-        _session(socket, ANSWER_SECONDS) as session,
-        session.request(request.method, request.url, data=body, headers=_headers(request)) as reply,
-    ):
-        return reply.status, await reply.json()
+    try:
+        return await _send(request.method, request.url, headers, body, socket, ANSWER_SECONDS)
+    except (ClientError, TimeoutError) as fault:
+        text = "The worker that was asked did not answer; try again."
+        raise web.HTTPBadGateway(text=text) from fault
 
 
 async def _ready(request: web.Request, socket: Path) -> Any:
     """What a worker says of its readiness; None where it isn't ready, or doesn't say."""
     try:
-        async with (
-            _session(socket, READY_SECONDS) as session,
-            session.get(request.url) as reply,
-        ):
-            return await reply.json() if reply.status == 200 else None
-    except web.HTTPBadGateway:
+        answer = await _send("GET", request.url, {}, b"", socket, SHORT_SECONDS)
+    except (ClientError, TimeoutError):
         return None
+    return json.loads(answer.body) if answer.status == 200 else None
 
 
-async def _relay(request: web.Request, socket: Path) -> web.StreamResponse:
-    body = await request.read()
+async def _refresh(request: web.Request, socket: Path) -> None:
+    """Have a worker look at the keys and users now; one that can't does within a second anyway."""
+    token = {"authorization": request.headers.get("authorization", "")}
+    url = request.url.with_path("/admin/keys/refresh")
+    with contextlib.suppress(ClientError, TimeoutError):
+        await _send("POST", url, token, b"", socket, SHORT_SECONDS)
+
+
+async def _send(
+    method: str, url: Any, headers: dict[str, str], body: bytes, socket: Path, seconds: float
+) -> Answer:
     async with (
-        _session(socket, ANSWER_SECONDS) as session,
-        session.request(request.method, request.url, data=body, headers=_headers(request)) as reply,
+        ClientSession(
+            connector=UnixConnector(str(socket)), timeout=ClientTimeout(total=seconds)
+        ) as session,
+        session.request(method, url, data=body or None, headers=headers) as reply,
     ):
-        answer = web.StreamResponse(status=reply.status, headers=_headers(reply))
-        await answer.prepare(request)
-        async for part in reply.content.iter_any():
-            await answer.write(part)
-        await answer.write_eof()
-        return answer
-
-
-def _headers(message: Any) -> dict[str, str]:
-    """The headers that are meant for the other end, not for this connection."""
-    return {k: v for k, v in message.headers.items() if k.lower() not in _OF_ONE_HOP}
+        return Answer(reply.status, reply.headers.get("content-type"), await reply.read())
 
 
 def _remember(drained: set[str], change: dict[str, Any]) -> None:

@@ -56,7 +56,14 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
             await keyring.refresh()
         return web.Response(status=204)
 
+    async def refresh(_request: web.Request) -> web.Response:
+        """Take over now what another process changed."""
+        with refusals():
+            await keyring.refresh()
+        return web.Response(status=204)
+
     app.router.add_get("/admin/keys", show)
+    app.router.add_post("/admin/keys/refresh", refresh)
     app.router.add_post("/admin/keys", create)
     app.router.add_post("/admin/keys/{id}/rotate", rotate)
     app.router.add_post("/admin/keys/{id}/{action:disable|enable}", switch)

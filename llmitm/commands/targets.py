@@ -41,6 +41,8 @@ def targets(config: Path | None, **actions: str | None) -> None:
         answer = ask(gateway, "/admin/targets", change)
     if answer is None:
         answer = ask(gateway, "/admin/targets")
+    if not isinstance(answer, dict) or "targets" not in answer:
+        raise click.ClickException(f"What answers on {gateway.listen.admin} is no gateway.")
     table = Table("target", "state", "in flight", "failures", "successes", "next try", "notes")
     for row in answer["targets"]:
         notes = [n for n in ("draining", "credential_refused") if row[n]]
@@ -61,7 +63,7 @@ def ask(gateway: Gateway, path: str, body: Any = None) -> Any:
     """Ask the admin API of the gateway of this configuration. Raises ClickException."""
     url = f"http://{reachable(gateway.listen.admin)}{path}"
     data = None if body is None else msgspec.json.encode(body)
-    request = urllib.request.Request(url, data, {"content-type": "application/json"})  # noqa: S310
+    request = urllib.request.Request(url, data, {"content-type": "application/json"})
     if gateway.admin_token is not None:
         request.add_header("authorization", f"Bearer {gateway.admin_token.reveal()}")
     try:
@@ -70,9 +72,10 @@ def ask(gateway: Gateway, path: str, body: Any = None) -> Any:
     except urllib.error.HTTPError as fault:
         raise click.ClickException(_told(fault)) from fault
     except (OSError, http.client.HTTPException) as fault:
-        raise click.ClickException(f"No gateway answers on {url} ({fault}). Is it running?") from fault
+        why = getattr(fault, "reason", fault)
+        raise click.ClickException(f"No gateway answers on {url}: {why}. Is it running?") from fault
     except msgspec.DecodeError as fault:
-        raise click.ClickException(f"What answers on {url} is no gateway of this kind.") from fault
+        raise click.ClickException(f"What answers on {url} is no gateway.") from fault
 
 
 def reachable(address: Address) -> Address:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
@@ -10,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from llmitm.config.address import base_url
 from llmitm.config.model import Model
 from llmitm.config.problems import Fault
-from llmitm.config.secret import HeaderValue, OptionalSecret
+from llmitm.config.secret import MASK, HeaderValue, OptionalSecret, Secret
 
 Api = Literal["openai", "anthropic", "ollama", "gemini", "simulator"]
 
@@ -47,6 +49,14 @@ def _url(value: Any, info: ValidationInfo) -> str | None:
 BaseUrl = Annotated[str | None, BeforeValidator(_url), Field(validate_default=True)]
 
 
+def hidden(data: bytes, secrets: Iterable[bytes]) -> bytes:
+    """`data` without any of `secrets`."""
+    for secret in secrets:
+        if secret in data:
+            data = data.replace(secret, MASK.encode())
+    return data
+
+
 class Provider(Model):
     """One entry of `providers`.
 
@@ -60,6 +70,12 @@ class Provider(Model):
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     default: bool = False
     default_model: str | None = None
+
+    @cached_property
+    def secrets(self) -> tuple[bytes, ...]:
+        """What no one but this provider may see, though its answers may repeat it."""
+        values = (self.api_key, *self.headers.values())
+        return tuple(v.reveal().encode() for v in values if isinstance(v, Secret) and v.reveal())
 
     @property
     def dialect(self) -> str | None:

@@ -11,6 +11,7 @@ from mitmproxy import http
 
 from llmitm import dialects
 from llmitm.call import Attempt, Call, call_of
+from llmitm.config.providers import hidden
 from llmitm.engine import messages
 from llmitm.engine.attempt import Ready
 from llmitm.engine.failure import AttemptFailed
@@ -198,10 +199,10 @@ class Delivery:
         return out if isinstance(out, bytes) else b"".join(out)
 
     def _passed_on(self, ready: Ready) -> list[Header]:
-        raw_headers = ready.answer.raw_headers
+        raw_headers, attempt = ready.answer.raw_headers, ready.attempt
         hops = hop_by_hop(raw_headers)
         return [
-            (name, local(value, ready.attempt.url) if low == b"location" else value)
+            (name, hidden(local(value, attempt.url) if low == b"location" else value, attempt.secrets))
             for name, value in raw_headers
             if (low := name.lower()) not in _KEPT_BACK
             and low not in hops

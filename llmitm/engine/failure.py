@@ -9,6 +9,7 @@ import msgspec
 
 from llmitm import dialects
 from llmitm.call import Attempt
+from llmitm.config.providers import hidden
 from llmitm.engine.terms import Terms
 from llmitm.engine.upstream import Answer, UpstreamError
 from llmitm.errors import Cause, GatewayError, error_object
@@ -56,6 +57,7 @@ def refused_in_stream(
     attempt: Attempt, raw: bytes, message: str, *, committed: bool = False
 ) -> AttemptFailed:
     """An error event in a stream: as if the reply had had its status."""
+    message = hidden(message.encode(), attempt.secrets).decode()
     body = _payload(raw)
     outcome = AttemptOutcome(
         target=attempt.target.name,
@@ -69,7 +71,7 @@ def refused_in_stream(
 
 
 def _for_client(attempt: Attempt, status: int, body: bytes, parsed: object, terms: Terms) -> bytes:
-    """A provider's error body as the client gets it: in its dialect, without our credential."""
+    """A provider's error body as the client gets it: in its dialect."""
     call = terms.call
     if terms.translation is not None:
         body = msgspec.json.encode(terms.translation.error(status, parsed or body))
@@ -77,10 +79,6 @@ def _for_client(attempt: Attempt, status: int, body: bytes, parsed: object, term
         message = dialects.error_message("", body)[0] or f"The provider answered {status}."
         error = GatewayError(Cause.UPSTREAM_REFUSED, message)
         body = msgspec.json.encode(error_object(error, call.dialect, call.request_id))
-    for name in ("authorization", "x-api-key", "api-key"):
-        secret = attempt.headers.get(name, "").removeprefix("Bearer ")
-        if secret:
-            body = body.replace(secret.encode(), b"*****")
     return body
 
 
@@ -89,18 +87,19 @@ def _payload(raw: bytes) -> object:
     _, data, rest = raw.partition(b"data:")
     try:
         return msgspec.json.decode(rest if data else raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 
 async def refused(attempt: Attempt, answer: Answer, terms: Terms) -> AttemptFailed:
     try:
-        body = await answer.read(MAX_ERROR_BODY)
+        # Some providers repeat the credential that they refuse.
+        body = hidden(await answer.read(MAX_ERROR_BODY), attempt.secrets)
     except UpstreamError:
         body = b""
     try:
         parsed = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         parsed = None
     outcome = AttemptOutcome(
         target=attempt.target.name,

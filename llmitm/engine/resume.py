@@ -92,6 +92,7 @@ class Resumption:
         """Keep what an attempt used and wrote, for whoever settles the call."""
         attempt.usage = stream.usage
         attempt.produced = stream.text
+        self._call.delivered = "".join(self._delivered)
 
     def _join(self, event: Event, seam: Seam | Splice) -> bytes:
         if event.opaque or event.tool:

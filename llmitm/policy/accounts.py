@@ -118,9 +118,7 @@ class Accounts:
         self._lapse(now)
         return self._account(allowance, now).level()
 
-    def restore(
-        self, allowance: Allowance, used: Iterable[tuple[float, int]], now: float
-    ) -> bool:
+    def restore(self, allowance: Allowance, used: Iterable[tuple[float, int]], now: float) -> bool:
         """Begin with what the ledger says: times and amounts. False where a beginning was made."""
         account = self._account(allowance, now)
         if account.restored:

@@ -84,8 +84,7 @@ def costs(limits: Sequence[Limit], tokens: int) -> list[int]:
 def used(limits: Sequence[Limit], tokens: int) -> list[int]:
     """What a call that is over has used of each limit."""
     return [
-        tokens if limit.kind is TOKENS else 0 if limit.kind is CONCURRENT else 1
-        for limit in limits
+        tokens if limit.kind is TOKENS else 0 if limit.kind is CONCURRENT else 1 for limit in limits
     ]
 
 
@@ -99,9 +98,7 @@ def refusal(limits: Sequence[Limit], shortage: Shortage) -> Refusal:
     )
 
 
-def standings(
-    limits: Sequence[Limit], levels: Sequence[Level], now: float
-) -> dict[Kind, Standing]:
+def standings(limits: Sequence[Limit], levels: Sequence[Level], now: float) -> dict[Kind, Standing]:
     """For each kind the limit with the least remaining, as the reply's headers say it."""
     least: dict[Kind, Standing] = {}
     for limit, level in zip(limits, levels, strict=True):

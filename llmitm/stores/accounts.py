@@ -45,9 +45,7 @@ class AccountStore:
         self._unlearned: set[str] = set()
         self._beginning = asyncio.Lock()
 
-    async def take(
-        self, allowances: Sequence[Allowance], costs: Sequence[int]
-    ) -> Grant | Shortage:
+    async def take(self, allowances: Sequence[Allowance], costs: Sequence[int]) -> Grant | Shortage:
         """Take each cost from its allowance, or nothing from any."""
         answer = await self._ask(allowances, costs)
         while isinstance(answer, Unknown):
@@ -131,7 +129,9 @@ class AccountStore:
                 self._unlearned.discard(allowance.id)
                 await self._add(allowance, used)
 
-    async def _patient_history(self, allowance: Allowance, moment: float) -> list[tuple[float, int]]:
+    async def _patient_history(
+        self, allowance: Allowance, moment: float
+    ) -> list[tuple[float, int]]:
         """What was used before `moment`, whenever the ledger can be read."""
         said = False
         while True:
@@ -139,6 +139,6 @@ class AccountStore:
                 return list(await self._history(allowance, moment))
             except LedgerError as fault:
                 if not said:
-                    logger.error("what was spent of %s isn't known yet: %s", allowance.id, fault)
+                    logger.warning("what was spent of %s isn't known yet: %s", allowance.id, fault)
                 said = True
                 await asyncio.sleep(RETRY_SECONDS)

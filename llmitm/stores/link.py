@@ -185,7 +185,9 @@ class Link:
                 connection = await self._connect()
             except (OSError, StoreDown, TimeoutError) as fault:
                 if not said:
-                    logger.error("shared store: can't be reached, limits are local: %s", _say(fault))
+                    logger.warning(
+                        "shared store: can't be reached, limits are local: %s", _say(fault)
+                    )
                     self._changed(False)
                 said = True
                 self.tried.set()

@@ -35,7 +35,7 @@ class RemoteAccounts:
     async def take(
         self, allowances: Sequence[Allowance], costs: Sequence[int], now: float | None = None
     ) -> Answer:
-        name = f"{self._process}-{next(self._numbers)}"
+        name = self.name()
         arguments: list[Argument] = [_time(now), _number(self._lease), name]
         for allowance, cost in zip(allowances, costs, strict=True):
             until = b"" if allowance.width and now is None else _number(allowance.until(now or 0.0))
@@ -54,13 +54,14 @@ class RemoteAccounts:
             reply.add_done_callback(lambda done: self._abandon(done, allowances, costs, name))
             raise
 
+    def name(self) -> str:
+        """A grant's name, unlike any other's."""
+        return f"{self._process}-{next(self._numbers)}"
+
     async def settle(
         self, grant: Grant, used: Sequence[int], now: float | None = None
     ) -> list[Level]:
-        reply = await self._link.run_script(
-            SETTLE, _keys(grant.allowances), _settlement(grant, used, now)
-        )
-        return _levels(_words(reply))
+        return _levels(_words(await self._settle(grant, used, now)))
 
     async def renew(self, grants: Iterable[Grant], now: float | None = None) -> None:
         leases = [
@@ -120,16 +121,17 @@ class RemoteAccounts:
             return
         answer = self._answer(done.result(), allowances, costs, name)
         if isinstance(answer, Grant):
-            nothing = [0] * len(costs)
-            self._link.run_script(SETTLE, _keys(allowances), _settlement(answer, nothing, None))
+            self._settle(answer, [0] * len(costs), None)
 
-
-def _settlement(grant: Grant, used: Sequence[int], now: float | None) -> list[Argument]:
-    arguments: list[Argument] = [_time(now), grant.id]
-    for allowance, cost, amount in zip(grant.allowances, grant.costs, used, strict=True):
-        until = _number(allowance.until(grant.at))
-        arguments += [cost, amount, until, int(allowance.leased), int(allowance.durable)]
-    return arguments
+    def _settle(
+        self, grant: Grant, used: Sequence[int], now: float | None
+    ) -> asyncio.Future[Reply]:
+        keys = [f"{_PREFIX}:settled:{grant.id}", *_keys(grant.allowances)]
+        arguments: list[Argument] = [_time(now), grant.id]
+        for allowance, cost, amount in zip(grant.allowances, grant.costs, used, strict=True):
+            until = _number(allowance.until(grant.at))
+            arguments += [cost, amount, until, int(allowance.leased), int(allowance.durable)]
+        return self._link.run_script(SETTLE, keys, arguments)
 
 
 def _keys(allowances: Iterable[Allowance]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
 from llmitm.policy.account import Allowance, Level
-from llmitm.policy.accounts import Accounts, Answer, Grant, Shortage, Unknown
+from llmitm.policy.accounts import Accounts, Answer, Grant, Unknown
 from llmitm.stores.accounts import AccountStore, History, Spent, no_history
 from llmitm.stores.link import StoreDown
 from llmitm.stores.remote_accounts import RemoteAccounts
@@ -51,13 +51,15 @@ class SharedAccountStore(AccountStore):
     async def settle(self, grant: Grant, used: Sequence[int]) -> list[Level]:
         home = self._open.pop(grant, None)
         levels = None if home is None else home.settle(grant, used, self._clock())
-        if home is not None and not _is_durable(grant):
-            return levels or []
+        if levels is not None and not _is_durable(grant):
+            return levels
+        grant.id = grant.id or self._remote.name()
         if self._up:
             with suppress(StoreDown):
                 return self._note(grant, await self._remote.settle(grant, used, self._now))
-        self._owed.append((grant, used))
-        return levels or self._settle_away(grant, used)
+        if _is_durable(grant):  # of anything else what is left lapses, or leaves its window
+            self._owed.append((grant, used))
+        return levels if levels is not None else self._settle_away(grant, used)
 
     async def level(self, allowance: Allowance) -> Level:
         if self._up:
@@ -138,7 +140,7 @@ class SharedAccountStore(AccountStore):
             await super()._add(allowance, used)
             return
         for at, amount in used:
-            grant = Grant([allowance], [0], at, at, [])
+            grant = Grant([allowance], [0], at, at, [], id=self._remote.name())
             with suppress(StoreDown):
                 await self._remote.settle(grant, [amount], self._now)
 

@@ -1,4 +1,4 @@
-"""Circuits that open and close for all processes: what one learns of a target, the others follow."""
+"""Circuits that open and close for all processes: what one of them learns, the others follow."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class SharedCircuits:
     async def _tell(self, target: str, opened: bool) -> None:
         with suppress(StoreDown):
             number = await self._link.send("INCR", NUMBER)
-            said = f"{number} {self._process} {time.time():.3f} {_said(opened)}"
+            said = f"{number!r} {self._process} {time.time():.3f} {_said(opened)}"
             await self._link.send("HSET", KEY, target, said)
 
 

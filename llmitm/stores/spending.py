@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from llmitm.stores.database import Database, Statement
-from llmitm.stores.filters import Filters
+from llmitm.stores.filters import Dimension, column
 from llmitm.stores.periods import HOUR, Period, split
 
 SLOT = 30  # seconds: a hundred-and-twentieth of the shortest budget's period
@@ -38,7 +38,8 @@ class Spending:
         """
         await self._flush()
         kind, name = budget.owner
-        where, params = Filters(**({} if name is None else {kind: name})).exact()
+        where = "" if name is None else f" AND {column(cast('Dimension', kind))} = ?"
+        params = () if name is None else (name,)
         found: list[tuple[float, int]] = []
         for period in split(budget.since(moment), moment, (HOUR,)):
             sql, bounds = _query(period, where)

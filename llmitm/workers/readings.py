@@ -97,7 +97,8 @@ def _described(series: Series) -> Family:
     spec = series.spec
     parts: list[tuple[str, str]] = [("_total" if spec.kind == "counter" else "", "")]
     if spec.kind == "histogram":
-        parts = [("_bucket", floatToGoString(bound)) for bound in (*spec.buckets, inf)]
+        bounds = (floatToGoString(bound) for bound in (*spec.buckets, inf))  # type: ignore[no-untyped-call]
+        parts = [("_bucket", bound) for bound in bounds]
         parts += [("_count", ""), ("_sum", "")]
     return _family(series.metric._get_metric(), tuple(parts))
 

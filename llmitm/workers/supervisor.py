@@ -76,30 +76,42 @@ class Supervisor:
     def end(self) -> None:
         """Let every worker drain and end; when asked again, end at once."""
         self.stopping.set()
-        for worker in self._workers:
+        for worker in self.workers:
             worker.terminate()
 
     def reload(self) -> None:
         """Let every worker read the policies again."""
         self._reloading = asyncio.create_task(self._watcher.reload_now())
-        for worker in self._workers:
+        for worker in self.workers:
             if worker.serving:
                 worker.send_signal(signal.SIGHUP)
 
     @property
     def sockets(self) -> list[Path]:
         """Where the workers that accept calls answer the admin API."""
-        return [worker.admin_socket for worker in self._workers if worker.serving]
+        return [worker.admin_socket for worker in self.workers if worker.serving]
+
+    def job(self, index: int) -> Job:
+        """What the next worker of a place is to do."""
+        # The newest edit may have been refused: the next worker is to see and say that, too.
+        seen = self._watcher.seen if self._watcher.errors is None else {}
+        return Job(
+            plan.of_worker(self.loaded, index, self.address),
+            self._folder / f"{self._begun}.sock",
+            dict(seen),
+            frozenset(self.drained),
+        )
 
     async def metrics(self) -> Iterable[Metric]:
         """The newest numbers of all workers, dead ones included, as one gateway's."""
-        workers = [worker for worker in self._workers if worker.ready.is_set()]
+        workers = [worker for worker in self.workers if worker.ready.is_set()]
         await asyncio.gather(*(worker.collect() for worker in workers))
         tallies = [worker.tally for worker in workers]
         return self._totals.metrics([self._own.tally(), *tallies])
 
     @property
-    def _workers(self) -> list[Worker]:
+    def workers(self) -> list[Worker]:
+        """The workers that run, or ran last, in the order of their places."""
         return [slot.worker for slot in self._slots if slot.worker is not None]
 
     async def _keep(self) -> None:
@@ -126,15 +138,7 @@ class Supervisor:
 
     async def _begin(self, index: int, worker: Worker) -> None:
         self._begun += 1
-        # The newest edit may have been refused: the next worker is to see and say that, too.
-        seen = self._watcher.seen if self._watcher.errors is None else {}
-        job = Job(
-            plan.of_worker(self.loaded, index, self.address),
-            self._folder / f"{self._begun}.sock",
-            dict(seen),
-            frozenset(self.drained),
-        )
-        await worker.begin(job)
+        await worker.begin(self.job(index))
 
     def _lost(self, worker: Worker) -> None:
         self._totals.retire(worker.tally)

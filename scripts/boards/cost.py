@@ -153,12 +153,12 @@ USAGE = (
         "logs",
         "short",
         one(
-            '{job="llmitm", event="call"} |= `$request_id` | json | cost_usd > 0.01 '
+            '{job="llmitm", event="call"} |= `$request_id` | json | cost_usd > 0.001 '
             "| line_format `{{.cost_usd}} USD {{.key}} {{.user}} {{.model}} → {{.target}} "
             "{{.prompt_tokens}} + {{.completion_tokens}} tokens {{.request_id}}`"
         ),
         24,
-        "Calls of more than a cent.",
+        "Calls of more than a tenth of a cent.",
     ),
 )
 

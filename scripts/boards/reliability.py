@@ -44,7 +44,7 @@ TARGETS = (
         "short",
         one(
             "sum by (target, from, to) "
-            f"(rate(llm_circuit_breaker_state_changes_total{TARGET}[1h])) * 3600",
+            f"(rate(llm_circuit_breaker_state_changes_total{TARGET}[1h])) * 3600 > 0",
             "{{target}}: {{from}} → {{to}}",
         ),
     ),

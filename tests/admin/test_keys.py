@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -14,11 +13,11 @@ CHAT = "/v1/chat/completions"
 
 
 @pytest.fixture
-def gateway(starter: Starter) -> Iterator[Gateway]:
+def gateway(starter: Starter) -> Gateway:
     _, url = starter.simulator()
     policies = {"keys": {"users": [{"id": "ava", "team": "t"}], "teams": [{"id": "t"}],
                          "keys": [{"id": "dev", "key": KEY}]}}  # fmt: skip
-    yield starter.gateway(policies=policies, provider_url=url)
+    return starter.gateway(policies=policies, provider_url=url)
 
 
 def admin(gateway: Gateway, method: str, path: str, **body: Any) -> httpx.Response:
@@ -39,9 +38,7 @@ def status(gateway: Gateway, key: str, model: str = "m") -> int:
 
 def test_create(gateway: Gateway) -> None:
     """A key works at once, with its models and limits; its secret is shown this once."""
-    made = create(
-        gateway, id="ci", user="ava", models=["m"], limits={"requests_per_minute": 2}
-    )
+    made = create(gateway, id="ci", user="ava", models=["m"], limits={"requests_per_minute": 2})
     secret = made["key"]
     assert secret.startswith("sk-llmitm-")
     assert [status(gateway, secret), status(gateway, secret, "other")] == [200, 403]

@@ -34,7 +34,9 @@ def test_users(starter: Starter) -> None:
 
 def test_what_makes_no_sense(starter: Starter) -> None:
     """Taken ids are 409, unknown ones 404, bad ones 400."""
-    gateway = starter.gateway(policies={"keys": {"users": [{"id": "ava"}]}}, provider_url="http://127.0.0.1:9")
+    gateway = starter.gateway(
+        policies={"keys": {"users": [{"id": "ava"}]}}, provider_url="http://127.0.0.1:9"
+    )
     users = f"{gateway.admin_url}/admin/users"
     assert httpx.post(users, json={}).status_code == 201
     assert httpx.post(users, json={"id": "ava"}).status_code == 409

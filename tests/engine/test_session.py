@@ -29,13 +29,13 @@ def test_key_of_protocols() -> None:
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
-        ("wss://h/v1/realtime?model=a", "wss://h/v1/realtime?model=b%2Fc"),
-        ("wss://h/v1/realtime?x=%20&model=a&y", "wss://h/v1/realtime?x=%20&y&model=b%2Fc"),
+        ("wss://h/v1/realtime?model=a", "wss://h/v1/realtime?model=b%20c"),
+        ("wss://h/v1/realtime?x=%20&model=a&y", "wss://h/v1/realtime?x=%20&y&model=b%20c"),
     ],
 )
 def test_with_model(url: str, expected: str) -> None:
     """Puts the target's model in the query, and keeps the rest as it was written."""
-    assert with_model(url, "a", "b/c") == expected
+    assert with_model(url, "a", "b c") == expected
     assert with_model(url, "a", "a") == url
     assert with_model(url, None, "*") == url
 

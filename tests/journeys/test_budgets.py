@@ -15,6 +15,7 @@ import httpx
 import openai
 import pytest
 
+from llmitm.scopes import everyones_budgets
 from tests.support.calls import watch
 from tests.support.gateway import KEY, Gateway, Starter
 
@@ -51,7 +52,6 @@ async def burst(gateway: Gateway, count: int, **extra: Any) -> list[httpx.Respon
 
 def standing(gateway: Gateway) -> tuple[Decimal, Decimal]:
     """What the key's first budget says is spent, and what of it is reserved, in USD."""
-    from llmitm.scopes import everyones_budgets
 
     async def look() -> tuple[Decimal, Decimal]:
         budget = next(everyones_budgets(gateway.master.runtime.policies))
@@ -59,12 +59,6 @@ def standing(gateway: Gateway) -> tuple[Decimal, Decimal]:
         return Decimal(level.spent) / 10**9, Decimal(level.held) / 10**9
 
     return gateway.thread.run(look())
-
-
-def ledger(gateway: Gateway) -> Decimal:
-    """The sum of the ledger, in USD."""
-    reply = httpx.get(gateway.admin_url + "/admin/usage?by=key")
-    return sum((Decimal(str(row["cost_usd"])) for row in reply.json()["usage"]), Decimal(0))
 
 
 async def test_parallel_streams_cannot_overshoot(starter: Starter) -> None:

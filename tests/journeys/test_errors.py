@@ -9,7 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.calls import watch
 from tests.support.gateway import KEY, Gateway, Starter
+from tests.support.logged import logged
 
 
 def closed_port() -> int:
@@ -69,31 +71,71 @@ CASES = [
 ]
 
 
+def assert_shape(dialect: str, answer: Any, code: str | None, kind: str) -> None:
+    match dialect:
+        case "openai":
+            assert answer["error"]["code"] == code
+            assert answer["error"]["message"]
+        case "anthropic":
+            assert answer["type"] == "error"
+            assert answer["error"]["type"] == kind
+        case "ollama":
+            assert isinstance(answer["error"], str)
+
+
+def counted(gateway: Gateway, name: str) -> dict[str, float]:
+    """The samples of a metric that aren't 0, by their labels."""
+    lines = httpx.get(gateway.admin_url + "/metrics").text.splitlines()
+    pairs = (line.rsplit(" ", 1) for line in lines if line.startswith(f"{name}{{"))
+    return {labels: float(value) for labels, value in pairs if float(value)}
+
+
 @pytest.mark.parametrize("dialect", PATHS)
-def test_refusals(gateway: Gateway, dialect: str, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+def test_refusals(
+    gateway: Gateway, dialect: str, case: tuple[Any, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
     """Each refusal has its status and the caller's error shape, one log line and one metric."""
-    for name, key, content, status, code, kind in CASES:
-        headers = {"content-type": "application/json"}
-        if key:
-            headers["authorization"] = f"Bearer {key}"
+    _, key, content, status, code, kind = case
+    headers = {"content-type": "application/json"}
+    if key:
+        headers["authorization"] = f"Bearer {key}"
+    watcher = watch(gateway)
+    with logged(capfd) as log:
         reply = httpx.post(gateway.url + PATHS[dialect], content=content, headers=headers)
-        assert reply.status_code == status, (name, reply.text)
-        answer = reply.json()
-        match dialect:
-            case "openai":
-                assert answer["error"]["code"] == code, name
-                assert answer["error"]["message"]
-            case "anthropic":
-                assert answer["type"] == "error"
-                assert answer["error"]["type"] == kind, name
-                assert reply.headers["request-id"] == reply.headers["x-request-id"]
-            case "ollama":
-                assert isinstance(answer["error"], str)
-        assert reply.headers["x-request-id"].startswith("req_")
-    metrics = httpx.get(gateway.admin_url + "/metrics").text
-    ended = [
-        line
-        for line in metrics.splitlines()
-        if line.startswith("llmitm_requests_total{") and not line.endswith(" 0.0")
+        watcher.wait()
+        lines = log.calls
+    assert reply.status_code == status, reply.text
+    assert_shape(dialect, reply.json(), code, kind)
+    request_id = reply.headers["x-request-id"]
+    assert request_id.startswith("req_")
+    if dialect == "anthropic":
+        assert reply.headers["request-id"] == request_id
+    assert [(line["request_id"], line["status"]) for line in lines] == [(request_id, status)]
+    assert lines[0]["error"] is not None
+    assert lines[0]["dialect"] == dialect
+    ended = counted(gateway, "llmitm_requests_total")
+    assert list(ended.values()) == [1]
+    assert f'status="{status}"' in next(iter(ended))
+    errors = counted(gateway, "llmitm_errors_total")
+    assert list(errors.values()) == [1]
+    assert f'cause="{lines[0]["error"]}"' in next(iter(errors))
+
+
+def test_success(gateway: Gateway, capfd: pytest.CaptureFixture[str]) -> None:
+    """So has a call that is answered, streamed or not; its line has no error."""
+    watcher = watch(gateway)
+    headers = {"authorization": f"Bearer {KEY}"}
+    with logged(capfd) as log:
+        for stream in (False, True):
+            content = {**json.loads(body("good")), "stream": stream}
+            httpx.post(gateway.url + PATHS["openai"], json=content, headers=headers)
+        watcher.wait(2)
+        lines = log.calls
+    assert [(line["status"], line["error"], line["stream"]) for line in lines] == [
+        (200, None, False),
+        (200, None, True),
     ]
-    assert sum(float(line.rsplit(" ", 1)[1]) for line in ended) == len(CASES)
+    assert lines[1]["ttft_ms"] > 0
+    assert list(counted(gateway, "llmitm_requests_total").values()) == [2]
+    assert counted(gateway, "llmitm_errors_total") == {}

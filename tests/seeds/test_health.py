@@ -85,7 +85,8 @@ async def test_probes_are_shared(
     results: list[Any] = await asyncio.gather(*waiting[1:], asked.of_models(running))
     assert {status for status, _ in results} == {200}
     assert len(probes.asked) == 1
-    monkeypatch.setattr(time, "monotonic", lambda later=time.monotonic() + 60: later)
+    later = time.monotonic() + 60
+    monkeypatch.setattr(time, "monotonic", lambda: later)
     await asked.of_models(running)
     assert len(probes.asked) == 2
 

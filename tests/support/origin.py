@@ -7,7 +7,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from tests.support.wire import Message
@@ -124,9 +124,8 @@ async def serving(
             server.waiting.get_nowait().close()
 
 
-async def until(condition: object) -> None:
+async def until(condition: Callable[[], object]) -> None:
     """Let the loop run until `condition()` holds."""
-    assert callable(condition)
     async with asyncio.timeout(SECONDS):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 it is about code that has no event to wait for
             await asyncio.sleep(0.001)

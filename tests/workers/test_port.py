@@ -35,11 +35,15 @@ def test_workers_share_it() -> None:
 
 
 def test_others_are_kept_off() -> None:
-    """Nobody else can listen on a held port, nor hold it."""
+    """Nobody but workers can listen on a held port, and once they do nobody can hold it."""
     with held(ANY) as address:
         with pytest.raises(OSError, match="in use"), listener(address, shared=False):
             pass
-        with pytest.raises(OSError, match="in use"), held(address):
+        with (
+            listener(address, shared=True),
+            pytest.raises(OSError, match="in use"),
+            held(address),
+        ):
             pass
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client import Counter, Gauge, Histogram, generate_latest
 
 from llmitm.metrics import Metrics
@@ -44,7 +45,7 @@ def test_histograms() -> None:
     metrics["llmitm_overhead_seconds"].at().observe(0.2)
     [row] = readings.live().rows
     assert row.values[:3] == (0.0, 1.0, 1.0)
-    assert row.values[-4:] == (2.0, 2.0, 2.0, 0.2002)
+    assert row.values[-4:] == pytest.approx((2.0, 2.0, 2.0, 0.2002))
 
 
 def test_families_are_described_once() -> None:
@@ -62,7 +63,7 @@ def test_families_are_described_once() -> None:
 def test_what_is_read_when_asked() -> None:
     """Values that are worked out at each scrape are in full reports only, and leave with them."""
     metrics, readings = begun()
-    known = {("dev", "ava", ""): 1.0, ("ci", "", "ops"): 1.0}
+    known: dict[tuple[str, ...], float] = {("dev", "ava", ""): 1.0, ("ci", "", "ops"): 1.0}
     metrics.read("llmitm_key_info", lambda: known)
     assert readings.live().rows == []
     report = readings.everything(answers=3)
@@ -90,7 +91,7 @@ def test_an_addons_own_metrics() -> None:
 
 def test_same_as_the_library() -> None:
     """One process's report is rendered as the library renders its registry."""
-    metrics, readings = Metrics(), None
+    metrics = Metrics()
     readings = Readings(metrics.registry, lambda: metrics.series)
     metrics.begin_target("sim/a")
     metrics["llmitm_requests_total"].at("r", "t", "200", "k").inc()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,7 +72,7 @@ def test_gauges(across: str, values: list[float], one: float) -> None:
 
 def test_every_way_is_known() -> None:
     """There is a way to put gauges together for each that the table of metrics may name."""
-    assert set(ACROSS) == set(Across.__args__)
+    assert set(ACROSS) == set(get_args(Across))
 
 
 def test_latest_is_what_changed_last() -> None:

@@ -19,6 +19,8 @@ class Script(NamedTuple):
 def script(name: str) -> Script:
     """The script of a file, behind what they all share."""
     here = files(__name__)
-    parts = [here.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in ("accounts", name)]
+    parts = [
+        here.joinpath(f"{part}.lua").read_text(encoding="utf-8") for part in ("accounts", name)
+    ]
     text = "\n".join(parts)
     return Script(text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest())

@@ -1,0 +1,309 @@
+"""Several workers under one supervisor are one gateway, whichever of them dies."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from click.testing import CliRunner
+
+from llmitm.call import CallRecord, Principal
+from llmitm.cli import main
+from llmitm.config.load import load
+from llmitm.policy.limits import Limit
+from llmitm.scopes import Scopes
+from llmitm.stores.reader import open_reader
+from llmitm.stores.remote_accounts import LEASE
+from tests.stores.postgres_server import PostgresServer
+from tests.support.gateway import KEY, Starter
+from tests.support.rig import AUTH, CHAT
+from tests.support.valkey import Stored, url_of, valkey
+from tests.support.wire import DONE, Peer, connect
+from tests.support.workers import Fleet, host_of, post, send, start, until
+
+LIMITED, HELD = "sk-limited-0123456789", "sk-held-0123456789"
+HELD_CALLS = 8
+POLICIES = {
+    "keys": {
+        "keys": [
+            {"id": "dev", "key": KEY},
+            {"id": "limited", "key": LIMITED, "limits": {"requests_per_minute": 100}},
+            {"id": "held", "key": HELD, "limits": {"concurrent": HELD_CALLS}},
+        ]
+    },
+    "resilience": {"timeouts": {"first_token": 60, "between_tokens": 60}},
+}
+MEMORABLE = 1.0  # seconds: what ended longer ago is in the ledger whatever happens
+BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 5}
+
+
+@dataclass
+class Ground:
+    """What fleets stand on: a provider and a store that they share."""
+
+    directory: Path
+    provider: str
+    shared: str
+    stack: ExitStack
+
+    def fleet(self, name: str, ledger: str = "") -> Fleet:
+        directory = self.directory / name
+        directory.mkdir()
+        return self.stack.enter_context(
+            start(directory, self.provider, self.shared, POLICIES, ledger)
+        )
+
+
+@pytest.fixture(scope="module")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    directory = tmp_path_factory.mktemp("fleets")
+    starter = Starter(directory)
+    _, url = starter.simulator(tokens=5, latency=0.02)
+    with ExitStack() as stack:
+        stack.callback(starter.close)
+        yield Ground(directory, url, url_of(stack.enter_context(valkey())), stack)
+
+
+@pytest.fixture(scope="module")
+def fleet(ground: Ground) -> Fleet:
+    return ground.fleet("sqlite")
+
+
+@pytest.fixture(scope="module")
+def postgres_fleet(ground: Ground) -> Fleet:
+    server = PostgresServer()
+    ground.stack.callback(server.remove)
+    server.start()
+    return ground.fleet("postgres", server.new_database())
+
+
+def calls_of(fleet: Fleet) -> list[CallRecord]:
+    async def read() -> list[CallRecord]:
+        async with open_reader(fleet.ledger) as reader:
+            return await reader.calls(100_000)
+
+    return asyncio.run(read())
+
+
+def test_all_serve(fleet: Fleet) -> None:
+    """Connections are spread over all workers, and what each one counts adds up."""
+    before = fleet.metric("llmitm_requests_total")
+    clients = fleet.clients()
+    assert sorted(clients) == sorted(fleet.pids)
+    asked = fleet.metric("llmitm_requests_total") - before
+    assert [post(peer, KEY).status for peer in clients.values()] == [200, 200]
+    assert fleet.metric("llmitm_requests_total") - before == asked + 2
+    assert fleet.metric("llmitm_workers_ready") == 2
+    assert fleet.metric("llmitm_in_flight") == 0
+
+
+async def test_exactly_the_limit_is_admitted(fleet: Fleet) -> None:
+    """Of 500 calls at once against 100 a minute, the workers together admit 100."""
+    limits = httpx.Limits(max_connections=100)
+    headers = {"authorization": f"Bearer {LIMITED}"}
+    async with httpx.AsyncClient(headers=headers, timeout=60, limits=limits) as client:
+        calls = (client.post(fleet.url + CHAT, json=BODY) for _ in range(500))
+        replies = await asyncio.gather(*calls)
+    assert Counter(reply.status_code for reply in replies) == {200: 100, 429: 400}
+
+
+def test_a_revoked_key(fleet: Fleet) -> None:
+    """A key that the command line revokes stops working on every worker within a second."""
+    secret = cli("keys", "create", "-c", fleet.config, "--id", "ci").splitlines()[-1]
+    clients = fleet.clients()
+    for peer in clients.values():
+        until(lambda peer=peer: post(peer, secret).status == 200)
+    cli("keys", "revoke", "-c", fleet.config, "ci")
+    deadline = time.monotonic() + 1
+    for peer in clients.values():
+        until(lambda peer=peer: post(peer, secret).status == 401, deadline - time.monotonic())
+
+
+def cli(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_hangup(fleet: Fleet) -> None:
+    """SIGHUP lets every worker read the policies again."""
+    name = "llmitm_config_reloads_total"
+    before = fleet.metric(name)
+    fleet.process.popen.send_signal(signal.SIGHUP)
+    until(lambda: fleet.metric(name) == before + 2)
+
+
+def test_numbers_survive(fleet: Fleet) -> None:
+    """With a worker killed between calls, the calls that were made are those that are counted."""
+    name = "llmitm_requests_total"
+    before, restarts = fleet.metric(name), fleet.metric("llmitm_worker_restarts_total")
+    made = 0
+    for _ in range(3):
+        clients = fleet.settle().clients()
+        for peer in clients.values():
+            assert post(peer, KEY, model="counted").status == 200
+        made += 2
+        until(lambda: fleet.metric("llmitm_in_flight") == 0)
+        assert counted(fleet) == made
+        fleet.kill(next(iter(clients)))
+        assert counted(fleet) == made
+        for peer in clients.values():
+            peer.close()
+    fleet.settle()
+    assert fleet.metric("llmitm_worker_restarts_total") == restarts + 3
+    assert fleet.metric(name) > before
+
+
+def counted(fleet: Fleet) -> float:
+    """The calls of one model, by the metrics."""
+    text = httpx.get(f"{fleet.process.admin_url}/metrics").text
+    lines = (line for line in text.splitlines() if line.startswith("llmitm_requests_total{"))
+    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if 'target="sim/counted"' in line)
+
+
+def test_slots_of_a_dead_worker(fleet: Fleet) -> None:
+    """What calls of a killed worker held is held for their lease, and no longer."""
+    clients = [connect(fleet.settle().url) for _ in range(HELD_CALLS)]
+    for peer in clients:
+        send(peer, HELD, "m@stall:after=1", stream=True)
+        peer.until(b"data: ")
+    assert refused(fleet)
+    served = [fleet.server_of(peer) for peer in clients]
+    fleet.kill(served[0])
+    closed = [peer for peer, pid in zip(clients, served, strict=True) if pid == served[0]]
+    for peer in closed:
+        assert b"[DONE]" not in peer.rest()
+    assert refused(fleet)
+    stored = Stored(fleet.shared, LEASE)
+    try:
+        limit = held_limit(fleet)
+        now = time.time()
+        assert stored.level(limit, now).spent == HELD_CALLS
+        assert stored.level(limit, now + LEASE + 1).spent == 0
+    finally:
+        stored.close()
+        for peer in clients:
+            peer.close()
+
+
+def refused(fleet: Fleet) -> bool:
+    peer = connect(fleet.url)
+    try:
+        return post(peer, HELD).status == 429
+    finally:
+        peer.close()
+
+
+def held_limit(fleet: Fleet) -> Limit:
+    policies = load(Path(fleet.config), {}).policies
+    key = next(key for key in policies.keys if key.id == "held")
+    [limit] = Scopes().of(policies, Principal("held", policy=key), "m", "*").limits
+    return limit
+
+
+@dataclass
+class Load:
+    """Clients that call on and on; `ended` has the time of each answer by its request id."""
+
+    url: str
+    running: bool = True
+    made: int = 0
+    ended: dict[str, float] = field(default_factory=dict)
+
+    async def client(self) -> None:
+        async with httpx.AsyncClient(headers=AUTH, timeout=20) as client:
+            while self.running:
+                self.made += 1
+                try:
+                    reply = await client.post(self.url + CHAT, json=BODY)
+                except httpx.TransportError:
+                    continue  # its worker died
+                if reply.status_code == 200:
+                    self.ended[reply.headers["x-request-id"]] = time.monotonic()
+
+    def lasted(self, seconds: float) -> bool:
+        times = self.ended.values()
+        return bool(times) and max(times) - min(times) > seconds
+
+
+@pytest.mark.parametrize("name", ["fleet", "postgres_fleet"])
+async def test_killed_under_load(name: str, request: pytest.FixtureRequest) -> None:
+    """kill -9 of a worker under load loses no call that ended over a second before, and it is back.
+
+    The others serve on, and no number ever goes down.
+    """
+    fleet: Fleet = request.getfixturevalue(name)
+    fleet.settle()
+    load = Load(fleet.url)
+    clients = [asyncio.create_task(load.client()) for _ in range(8)]
+    numbers: list[float] = []
+
+    def watched(condition: bool) -> bool:
+        numbers.append(fleet.metric("llmitm_requests_total"))
+        return condition
+
+    await asyncio.to_thread(until, lambda: watched(load.lasted(1.5 * MEMORABLE)))
+    victim = fleet.pids[0]
+    killed = time.monotonic()
+    await asyncio.to_thread(fleet.kill, victim)
+    await asyncio.to_thread(until, lambda: watched(fleet.complete))
+    load.running = False
+    await asyncio.gather(*clients)
+    assert victim not in fleet.pids
+    assert numbers == sorted(numbers)
+    sure = {i for i, at in load.ended.items() if at < killed - MEMORABLE or at > killed + MEMORABLE}
+    assert len(sure) > 20
+    ids: list[str] = []
+
+    def recorded() -> bool:
+        ids[:] = [record.request_id for record in calls_of(fleet)]
+        return sure <= set(ids)
+
+    await asyncio.to_thread(until, recorded)
+    assert len(ids) == len(set(ids))
+
+
+def test_sigterm(ground: Ground) -> None:
+    """SIGTERM lets the streams of all workers end, takes no more calls, and ends with 0."""
+    with ground.fleet("ended") as fleet:
+        clients = list(fleet.clients().values())
+        for peer in clients:
+            send(peer, KEY, "m@delay=1", stream=True)
+        until(lambda: fleet.metric("llmitm_in_flight") == len(clients))
+        fleet.process.terminate()
+        until(lambda: refuses(fleet.url))
+        for peer in clients:
+            assert DONE in peer.message().body
+        assert fleet.process.ended() == 0
+    streams = [record for record in calls_of(fleet) if record.stream]
+    assert [record.status for record in streams] == [200] * len(clients)
+
+
+def refuses(url: str) -> bool:
+    try:
+        socket.create_connection(host_of(url), 1).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_told_twice(starter: Starter) -> None:
+    """Told a second time, a gateway breaks its streams off and ends, with all calls recorded."""
+    _, url = starter.simulator()
+    gateway = starter.gateway(provider_url=url)
+    with Peer(socket.create_connection(host_of(gateway.url))) as peer:
+        send(peer, KEY, "m@stall:after=1", stream=True)
+        peer.until(b"data: ")
+        gateway.call(gateway.master.end)
+        gateway.call(gateway.master.end)
+        gateway.done.result(10)
+        assert DONE not in peer.rest()
