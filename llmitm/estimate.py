@@ -10,11 +10,16 @@ from mitmproxy import http
 from llmitm import dialects, tokens
 from llmitm.call import Call
 from llmitm.dialects import media
+from llmitm.dialects.pieces import as_json
 
 # Operations that a model answers with tokens; files, models and the like use none.
 COUNTED = frozenset(
     {"chat", "completions", "messages", "responses", "generate", "embeddings", "embed"}
 )
+# Their prompt is the text alone, which no chat template surrounds.
+_PLAIN = frozenset({"completions", "embeddings", "embed"})
+# What says how a chat's answer is to look, and which functions there are (OpenAI's old way).
+_SCHEMAS = ("functions", "response_format", "format")
 # What a provider keeps for the client and puts before the prompt, by the field that names it.
 _KEPT_BY_PROVIDER = ("previous_response_id", "conversation")
 
@@ -32,16 +37,30 @@ async def count_prompt(flow: http.HTTPFlow, call: Call) -> int:
     """Tokens of the call's prompt by tiktoken, counted once."""
     if call.prompt_estimate is None:
         body = call.body(flow) or {}
-        texts = tuple(dialects.prompt_text(call.dialect, call.operation, body))
-        messages, model = body.get("messages"), call.model or ""
-        shown = media.images(flow.request.raw_content or b"", body).images
-        call.prompt_estimate = await tokens.prompt_tokens_async(
-            texts,
-            len(messages) if isinstance(messages, list) else 1,
-            model,
-            shown * tokens.image_tokens(model),
-        )
+        if call.operation == "chat":
+            call.prompt_estimate = await _count_chat(call.model or "", body)
+        else:
+            call.prompt_estimate = await _count_texts(flow, call, body)
     return call.prompt_estimate
+
+
+async def _count_chat(model: str, body: Mapping[str, Any]) -> int:
+    """By OpenAI's rule; the schema of the answer is shown to the model as it is."""
+    counted = await tokens.count_messages_async(body.get("messages"), model, body.get("tools"))
+    schemas = "".join(as_json(body.get(name)) for name in _SCHEMAS)
+    return counted + await tokens.count_async(schemas, model)
+
+
+async def _count_texts(flow: http.HTTPFlow, call: Call, body: Mapping[str, Any]) -> int:
+    messages, model = body.get("messages"), call.model or ""
+    listed = messages if isinstance(messages, list) else ()
+    roles = [m["role"] for m in listed if isinstance(m, dict) and "role" in m]
+    texts = (*dialects.prompt_text(call.dialect, call.operation, body), *map(str, roles))
+    plain = call.operation in _PLAIN
+    shown = media.images(flow.request.raw_content or b"", body).images
+    return await tokens.prompt_tokens_async(
+        texts, 0 if plain else len(roles) or 1, model, shown * tokens.image_tokens(model)
+    )
 
 
 async def careful_prompt_bound(flow: http.HTTPFlow, call: Call) -> int:

@@ -219,6 +219,7 @@ def _prometheus(folder: Path, listen: str, target: str, scrape: str) -> list[str
     config["rule_files"] = [str(PROMETHEUS / path) for path in config["rule_files"]]
     del config["alerting"]
     jobs = {job["job_name"]: job for job in config["scrape_configs"]}
+    del jobs["llmitm"]["dns_sd_configs"]
     jobs["llmitm"]["static_configs"] = [{"targets": [target]}]
     config["scrape_configs"] = [jobs["llmitm"]]
     path = folder / "prometheus.yml"

@@ -48,7 +48,7 @@ _BREAKER = "LLM_CIRCUIT_BREAKER_"
 VARIABLES: tuple[Variable, ...] = (
     Variable("HTTP_PORT", "port of the gateway", "gateway", ("listen", "gateway"), _port),
     Variable("METRICS_PORT", "port of metrics and admin", "gateway", ("listen", "admin"), _port),
-    Variable("LLMITM_SEED_APIS", "true: the seeds' endpoints are served", "gateway", ("seed_apis",)),
+    Variable("LLMITM_SEED_APIS", "true: serve the seeds' endpoints", "gateway", ("seed_apis",)),
     Variable("LOG_LEVEL", "debug, info, warn or error", "logging", ("level",)),
     Variable(
         "LLM_MAX_RETRIES",

@@ -76,7 +76,7 @@ class Listen(Model):
 
 def _ledger(url: str, info: ValidationInfo) -> StoreUrl:
     parts = split_url(url)
-    if parts.scheme in ("postgres", "postgresql") and parts.hostname:
+    if parts.scheme in ("postgres", "postgresql") and (parts.hostname or "host=" in parts.query):
         return StoreUrl(url)
     if parts.scheme != "sqlite" or not parts.path.strip("/"):
         raise Fault(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
@@ -45,7 +46,8 @@ def draw_call(
     secrets: Sequence[bytes],
 ) -> None:
     copy = entry.shown
-    copy.response = shown.call_response(flow, entry.wire, secrets)
+    ended = _wall(call, call.ended or time.monotonic())
+    copy.response = shown.call_response(flow, entry.wire, secrets, ended)
     copy.error = copy.error or shown.failure(flow.error.msg if flow.error else None, secrets)
     copy.marked = flow.marked
     copy.comment = _comment(entry, call, flow)
@@ -58,7 +60,8 @@ def draw_call(
 
 def draw_attempt(copy: http.HTTPFlow, one: Try, call: Call, secrets: Sequence[bytes]) -> None:
     attempt, who = one.attempt, call.principal
-    copy.response = shown.attempt_response(one.wire, secrets, copy.timestamp_created)
+    ended = _wall(call, attempt.ended or time.monotonic())
+    copy.response = shown.attempt_response(one.wire, secrets, (copy.timestamp_created, ended))
     copy.error = shown.failure(attempt.error, secrets)
     copy.comment = summary.attempt_comment(attempt)
     copy.marked = summary.FAILED if attempt.error else ""
@@ -96,6 +99,11 @@ def facts(entry: Entry, call: Call) -> dict[str, Scalar]:
     if call.record is None:  # it has neither yet
         del found["status"], found["duration_ms"]
     return found
+
+
+def _wall(call: Call, moment: float) -> float:
+    """A moment of the monotonic clock, which calls are timed by, as seconds since the epoch."""
+    return call.ts + moment - call.started
 
 
 def _timing(entry: Entry) -> dict[str, Scalar]:

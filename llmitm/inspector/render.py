@@ -138,7 +138,7 @@ def _timing(facts: Mapping[str, Any]) -> str | None:
     parts = [
         _of(facts, "ttft_ms", "first token {:,.0f} ms"),
         _of(facts, "duration_ms", "total {:,.0f} ms"),
-        _of(facts, "overhead_ms", "of that the gateway {:,.1f} ms"),
+        _of(facts, "overhead_ms", "gateway {:,.1f} ms"),
         pace(facts),
     ]
     return " · ".join(part for part in parts if part) or None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
@@ -42,16 +41,15 @@ def call_flow(flow: http.HTTPFlow, cap: int) -> http.HTTPFlow:
 
 
 def call_response(
-    flow: http.HTTPFlow, wire: Recorder, secrets: Sequence[bytes]
+    flow: http.HTTPFlow, wire: Recorder, secrets: Sequence[bytes], ended: float
 ) -> http.Response | None:
-    """What the client got so far: a stream as it was put together, or a whole answer."""
+    """What the client got until `ended`: a stream as it was put together, or a whole answer."""
     response = flow.response
     if response is None:
         return None
     body = wire.body if wire.size else (response.raw_content or b"")[: wire.cap]
-    return _response(
-        response.status_code, response.headers.fields, body, secrets, response.timestamp_start
-    )
+    times = response.timestamp_start, ended
+    return _response(response.status_code, response.headers.fields, body, secrets, times)
 
 
 def attempt_flow(call: Call, attempt: Attempt, owner: http.HTTPFlow, cap: int) -> http.HTTPFlow:
@@ -80,12 +78,12 @@ def attempt_flow(call: Call, attempt: Attempt, owner: http.HTTPFlow, cap: int) -
 
 
 def attempt_response(
-    wire: Recorder, secrets: Sequence[bytes], created: float
+    wire: Recorder, secrets: Sequence[bytes], times: tuple[float, float]
 ) -> http.Response | None:
-    """What the provider answered so far."""
+    """What the provider answered so far; `times` are when the attempt began and ended."""
     if wire.status is None:
         return None
-    return _response(wire.status, wire.head, wire.body, secrets, created)
+    return _response(wire.status, wire.head, wire.body, secrets, times)
 
 
 def failure(message: str | None, secrets: Sequence[bytes]) -> mitm_flow.Error | None:
@@ -100,7 +98,7 @@ def _response(
     headers: Iterable[Header],
     body: bytes,
     secrets: Sequence[bytes],
-    started: float,
+    times: tuple[float, float],
 ) -> http.Response:
     return http.Response(
         http_version=b"HTTP/1.1",
@@ -109,6 +107,6 @@ def _response(
         headers=http.Headers(mask_headers(headers, secrets)),
         content=scrub(body, secrets),
         trailers=None,
-        timestamp_start=started,
-        timestamp_end=time.time(),
+        timestamp_start=times[0],
+        timestamp_end=times[1],
     )

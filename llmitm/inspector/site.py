@@ -6,7 +6,6 @@ import hmac
 import logging
 import secrets
 import socket
-from pathlib import Path
 from typing import Any, cast
 
 import tornado.web
@@ -16,6 +15,7 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 
 from llmitm.config.address import Address
+from llmitm.inspector import page
 from llmitm.inspector.desk import Desk
 from llmitm.inspector.live import Live
 
@@ -24,20 +24,16 @@ logger = logging.getLogger(__name__)
 MAX_UPLOAD = 256 << 20  # bytes of a file of flows
 # A page of another site whose name resolves to this machine must not read what is shown here.
 LOCAL_NAMES = r"(?:localhost|127\.0\.0\.1|\[?::1\]?)"
-_WEB = Path(app.__file__).parent
 # mitmweb can list the programs of this machine and their icons; nobody needs that here.
 _LEFT_OUT = (r"/processes", r"/executable-icon", r"/updates", r"/")
-_STYLE = Path(__file__).with_name("page.css")
 
 
 class Index(app.IndexHandler):
-    """mitmweb's page, with our title and a style sheet on top of its own."""
+    """mitmweb's page, a little changed."""
 
     def get(self) -> None:
         _ = self.xsrf_token  # reading it sets the cookie that changes must repeat
-        page = self.render_string("../index.html").decode()
-        page = page.replace("<title>mitmproxy</title>", "<title>llmitm inspector</title>")
-        self.write(page.replace("</head>", '<link rel="stylesheet" href="page.css"></head>'))
+        self.write(page.page(self.render_string("../index.html").decode()))
 
     post = get  # the log-in form
 
@@ -45,7 +41,17 @@ class Index(app.IndexHandler):
 class PageStyle(app.RequestHandler):
     def get(self) -> None:
         self.set_header("Content-Type", "text/css")
-        self.write(_STYLE.read_bytes())
+        self.write(page.style())
+
+
+class PageScript(app.RequestHandler):
+    def get(self, name: str) -> None:
+        try:
+            script = page.script(name)
+        except OSError:
+            raise app.APIError(404, "There is no such script.") from None
+        self.set_header("Content-Type", "text/javascript")
+        self.write(script)
 
 
 class Updates(app.ClientConnection):
@@ -85,11 +91,16 @@ class Application(app.Application):
     def __init__(self, desk: Desk, live: Live, password: str | None, port: int) -> None:
         self.master = cast(Any, desk)
         handlers = [rule for rule in app.handlers if rule[0] not in _LEFT_OUT]
-        handlers += [(r"/", Index), (r"/page\.css", PageStyle), (r"/updates", Updates)]
+        handlers += [
+            (r"/", Index),
+            (r"/page\.css", PageStyle),
+            (rf"/static/({page.SCRIPT})", PageScript),
+            (r"/updates", Updates),
+        ]
         tornado.web.Application.__init__(
             self,
-            template_path=str(_WEB / "templates"),
-            static_path=str(_WEB / "static"),
+            template_path=str(page.WEB / "templates"),
+            static_path=str(page.WEB / "static"),
             xsrf_cookies=True,
             xsrf_cookie_name="_mitmproxy_xsrf",  # the page looks for it by this name
             xsrf_cookie_kwargs={"samesite": "Strict"},

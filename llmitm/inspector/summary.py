@@ -58,7 +58,8 @@ def running_comment(call: Call, asked: str | None) -> str:
 
 def attempt_comment(attempt: Attempt) -> str:
     """What became of one attempt."""
-    result = attempt.error or ("answered" if attempt.ended else "waiting …")
+    on_its_way = "answering …" if attempt.status else "waiting …"
+    result = attempt.error or ("answered" if attempt.ended else on_its_way)
     status = f"{attempt.status} {result}" if attempt.status else result
     target = f"{attempt.target.provider}/{attempt.model}"
     parts = [f"↳ attempt {attempt.number}", target, status]

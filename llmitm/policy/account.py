@@ -46,6 +46,9 @@ class Level(NamedTuple):
     until: float
 
 
+_new = tuple.__new__
+
+
 class Account:
     """The slots of one allowance, by the time until which they count."""
 
@@ -74,7 +77,7 @@ class Account:
             return
         self.spent += amount
         untils = self._untils
-        if untils and untils[-1] == until:
+        if untils and untils[-1] == until:  # as nearly always
             self._amounts[-1] += amount
             return
         index = bisect_left(untils, until)
@@ -95,7 +98,9 @@ class Account:
         return inf
 
     def level(self) -> Level:
-        return Level(self.spent, self.held, self._untils[-1] if self._untils else 0.0)
+        until = self._untils[-1] if self._untils else 0.0
+        # Twice as fast as calling the class, and there is one for every limit of every call.
+        return _new(Level, (self.spent, self.held, until))
 
 
 def rolling(now: float, width: float) -> float:

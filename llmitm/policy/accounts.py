@@ -76,27 +76,22 @@ class Accounts:
 
     def take(self, allowances: Sequence[Allowance], costs: Sequence[int], now: float) -> Answer:
         """Take each cost from its allowance, or nothing from any. What costs nothing is given."""
-        self._lapse(now)
+        if self._leases.first <= now:
+            self._lapse(now)
         if len(self._accounts) >= self._sweep_at:
             self._sweep(now)
-        accounts = [self._account(allowance, now) for allowance in allowances]
-        unknown = [
-            allowance
-            for allowance, account in zip(allowances, accounts, strict=True)
-            if allowance.durable and not account.restored
-        ]
+        accounts, unknown, lacking = [], [], []
+        for allowance, cost in zip(allowances, costs, strict=True):
+            account = self._account(allowance.id, now)
+            accounts.append(account)
+            if cost and account.spent + cost > allowance.amount:
+                lacking.append(len(accounts) - 1)
+            if allowance.durable and not account.restored:
+                unknown.append(allowance)
         if unknown:
             return Unknown(unknown)
-        latest, short = 0.0, -1
-        for index, account in enumerate(accounts):
-            cost, amount = costs[index], allowances[index].amount
-            if cost and account.spent + cost > amount:
-                at = inf if cost > amount else account.free_at(account.spent + cost - amount)
-                if short < 0 or at > latest:
-                    latest, short = at, index
-        if short >= 0:
-            levels = [account.level() for account in accounts]
-            return Shortage(allowances[short], short, costs[short], latest, now, levels)
+        if lacking:
+            return _shortage(allowances, accounts, costs, lacking, now)
         return self._grant(allowances, accounts, costs, now)
 
     def settle(self, grant: Grant, used: Sequence[int], now: float) -> list[Level]:
@@ -115,12 +110,13 @@ class Accounts:
         grant.expires = now + self._lease
 
     def level(self, allowance: Allowance, now: float) -> Level:
-        self._lapse(now)
-        return self._account(allowance, now).level()
+        if self._leases.first <= now:
+            self._lapse(now)
+        return self._account(allowance.id, now).level()
 
     def restore(self, allowance: Allowance, used: Iterable[tuple[float, int]], now: float) -> bool:
         """Begin with what the ledger says: times and amounts. False where a beginning was made."""
-        account = self._account(allowance, now)
+        account = self._account(allowance.id, now)
         if account.restored:
             return False
         account.restored = True
@@ -131,7 +127,7 @@ class Accounts:
     def book(self, allowance: Allowance, amount: int, at: float, now: float) -> None:
         """Count what was used `at` a time."""
         until = allowance.until(at)
-        account = self._account(allowance, now)
+        account = self._account(allowance.id, now)
         if until > now:
             account.book(until, amount)
 
@@ -143,8 +139,11 @@ class Accounts:
         now: float,
     ) -> Grant:
         leased = False
+        width, until = 0.0, 0.0  # most windows are of one length
         for allowance, account, cost in zip(allowances, accounts, costs, strict=True):
-            account.book(allowance.until(now), cost)
+            if allowance.width is None or allowance.width != width:
+                width, until = allowance.width or 0.0, allowance.until(now)
+            account.book(until, cost)
             if allowance.leased:
                 account.held += cost
                 leased = True
@@ -156,9 +155,13 @@ class Accounts:
 
     def _correct(self, grant: Grant, used: Sequence[int], now: float) -> None:
         for allowance, cost, amount in zip(grant.allowances, grant.costs, used, strict=True):
-            self.book(allowance, amount - cost, grant.at, now)
+            account = self._account(allowance.id, now)
+            if amount != cost:
+                until = allowance.until(grant.at)
+                if until > now:
+                    account.book(until, amount - cost)
             if allowance.leased:
-                self._account(allowance, now).held -= cost
+                account.held -= cost
 
     def _lapse(self, now: float) -> None:
         """Give back what leased allowances gave out to calls that were lost.
@@ -171,10 +174,10 @@ class Accounts:
             self._correct(grant, kept, now)
             grant.costs = kept
 
-    def _account(self, allowance: Allowance, now: float) -> Account:
-        account = self._accounts.get(allowance.id)
+    def _account(self, name: str, now: float) -> Account:
+        account = self._accounts.get(name)
         if account is None:
-            account = self._accounts[allowance.id] = Account()
+            account = self._accounts[name] = Account()
         if account.first <= now:
             account.roll(now)
         return account
@@ -186,3 +189,22 @@ class Accounts:
             if not account.spent and not account.restored:
                 del self._accounts[name]
         self._sweep_at = max(SWEEP, 2 * len(self._accounts))
+
+
+def _shortage(
+    allowances: Sequence[Allowance],
+    accounts: Sequence[Account],
+    costs: Sequence[int],
+    lacking: Sequence[int],
+    now: float,
+) -> Shortage:
+    """The last to have room of the allowances at these positions."""
+    times = []
+    for index in lacking:
+        amount, excess = allowances[index].amount, accounts[index].spent + costs[index]
+        too_much = costs[index] > amount
+        times.append(inf if too_much else accounts[index].free_at(excess - amount))
+    at = max(times)
+    position = lacking[times.index(at)]
+    levels = [account.level() for account in accounts]
+    return Shortage(allowances[position], position, costs[position], at, now, levels)

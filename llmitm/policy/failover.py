@@ -224,9 +224,7 @@ def _again(
     after = pauses.get(name)
     if after is None:
         tries = sum(outcome.target == name for outcome in history)
-        after = delay(
-            tries, context.backoff_base, context.backoff_max, rng, context.backoff_growth
-        )
+        after = delay(tries, context.backoff_base, context.backoff_max, rng, context.backoff_growth)
     return Retry(name, after) if now + after < context.deadline else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from itertools import count
+from math import inf
 from typing import Protocol
 
 
@@ -23,6 +24,11 @@ class Leases[T: Lease]:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, T]] = []
         self._number = count()
+
+    @property
+    def first(self) -> float:
+        """When the first may expire; infinity where there is none."""
+        return self._heap[0][0] if self._heap else inf
 
     def add(self, lease: T) -> None:
         heapq.heappush(self._heap, (lease.expires, next(self._number), lease))

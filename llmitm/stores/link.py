@@ -23,7 +23,7 @@ from llmitm.stores.resp import Argument, Parser, ProtocolFault, Reply, ReplyErro
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 0.1  # seconds
+PATIENCE = 0.2  # seconds
 # A busy event loop looks at its clock before it looks at what has come.
 GRACE = 0.01
 CONNECT_SECONDS = 2.0
@@ -109,7 +109,8 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self.lost.done():
             future.set_exception(StoreDown("the connection is lost"))
             return future
-        self._waiting.append((future, loop.time()))
+        # Not the loop's time: uvloop's is that of its last turn.
+        self._waiting.append((future, time.monotonic()))
         self._transport.write(encode(*arguments))
         if self._watch is None:
             self._watch = loop.call_later(self.patience, self._look)
@@ -134,7 +135,7 @@ class Connection(asyncio.Protocol):
         self._watch = None
         if not self._waiting:
             return
-        left = self._waiting[0][1] + self.patience - loop.time()
+        left = self._waiting[0][1] + self.patience - time.monotonic()
         if left <= 0 and self._warned:
             self.drop(f"no answer for {self.patience * 1000:.0f} ms")
             return

@@ -8,7 +8,12 @@ from llmitm.tokens.count import count_async, count_text
 from llmitm.tokens.encodings import encoding_for, preload
 from llmitm.tokens.estimate import TEMPLATE, upper_estimate
 from llmitm.tokens.images import image_ceiling, image_size, image_tokens
-from llmitm.tokens.messages import count_messages, prompt_tokens, prompt_tokens_async
+from llmitm.tokens.messages import (
+    count_messages,
+    count_messages_async,
+    prompt_tokens,
+    prompt_tokens_async,
+)
 from llmitm.tokens.ranks import RanksError
 from llmitm.tokens.tools import count_tools
 
@@ -17,6 +22,7 @@ __all__ = [
     "RanksError",
     "count_async",
     "count_messages",
+    "count_messages_async",
     "count_text",
     "count_tools",
     "encoding_for",

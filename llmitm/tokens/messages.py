@@ -41,7 +41,13 @@ async def prompt_tokens_async(
     return await loop.run_in_executor(pool, prompt_tokens, texts, messages, model, images)
 
 
-def count_messages(messages: Any, model: str, tools: Iterable[Any] = ()) -> int:
+async def count_messages_async(messages: Any, model: str, tools: Any = ()) -> int:
+    """`count_messages` in a thread."""
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(pool, count_messages, messages, model, tools)
+
+
+def count_messages(messages: Any, model: str, tools: Any = ()) -> int:
     """Prompt tokens of an OpenAI, Anthropic or Ollama list of messages, and of `tools`.
 
     What is of no known type counts nothing: refusing it is the provider's business.
@@ -51,7 +57,7 @@ def count_messages(messages: Any, model: str, tools: Iterable[Any] = ()) -> int:
         total += PER_MESSAGE + (PER_NAME if "name" in message else 0)
         total += sum(count_text(text, model) for text in _texts(message))
         total += sum(_images(message, model))
-    return total + count_tools(tools, model)
+    return total + count_tools(_objects(tools), model)
 
 
 def _texts(message: Mapping[str, Any]) -> Iterator[str]:
@@ -62,6 +68,8 @@ def _texts(message: Mapping[str, Any]) -> Iterator[str]:
             yield from _part_texts(value)
         elif key == "tool_calls":
             yield from _call_texts(value)
+        elif key == "function_call":
+            yield from _call_texts([{"function": value}])
 
 
 def _part_texts(parts: Any) -> Iterator[str]:
@@ -106,7 +114,7 @@ def _base64_size(data: Any) -> Size | None:
 
 
 def _objects(value: Any) -> Iterator[Mapping[str, Any]]:
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         yield from (item for item in value if isinstance(item, Mapping))
 
 

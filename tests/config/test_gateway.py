@@ -60,6 +60,7 @@ def test_paths_are_relative_to_the_file(gateway: Check, empty: Configuration) ->
         ("sqlite:////var/lib/l.db", "sqlite:////var/lib/l.db"),
         ("sqlite:///:memory:", "sqlite:///:memory:"),
         ("postgresql://app@db/llmitm", "postgresql://app@db/llmitm"),
+        ("postgresql://app@/llmitm?host=/run/pg", "postgresql://app@/llmitm?host=/run/pg"),
     ],
 )
 def test_ledgers(parse: Parse, written: str, ledger: str) -> None:

@@ -134,7 +134,7 @@ def test_upload_keeps_its_length(rig: Rig) -> None:
     )
     for size in (30_000, 10_000, 0):
         client.send_chunk(bytes(size))
-    peer, asked = peer, peer.message()
+    peer, asked = rig.asked()
     assert asked.headers["transfer-encoding"] == "chunked"
     assert asked.body == bytes(40_000)
     peer.send(reply(200, b"{}"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
+from mitmproxy.flow import Flow
 from mitmproxy.websocket import WebSocketData, WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
@@ -39,8 +40,11 @@ def test_nothing_is_drawn_twice() -> None:
     diary.open(flow)
     diary.refresh()
     updates = []
-    keep = lambda flow: updates.append(flow)  # noqa: E731
-    diary.view.sig_view_update.connect(keep)
+
+    def heard(flow: Flow) -> None:
+        updates.append(flow)
+
+    diary.view.sig_view_update.connect(heard)
     diary.refresh()
     assert updates == []
 

@@ -25,13 +25,18 @@ def call(name: str, arguments: str, identity: str = "") -> Piece:
 CHAT = {
     "messages": [
         {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": [
-            {"type": "text", "text": "What is this?"},
-            {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
-        ]},
-        {"role": "assistant", "content": None, "tool_calls": [
-            {"id": "c1", "function": {"name": "look", "arguments": '{"at":1}'}}
-        ]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
+            ],
+        },
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "c1", "function": {"name": "look", "arguments": '{"at":1}'}}],
+        },
         {"role": "tool", "tool_call_id": "c1", "content": "a cat"},
     ]
 }
@@ -39,14 +44,27 @@ MESSAGES = {
     "system": [{"type": "text", "text": "Be brief."}],
     "messages": [
         {"role": "user", "content": "Weather?"},
-        {"role": "assistant", "content": [
-            {"type": "thinking", "thinking": "hm"},
-            {"type": "tool_use", "id": "t1", "name": "look", "input": {"city": "Rome"}},
-        ]},
-        {"role": "user", "content": [
-            {"type": "tool_result", "tool_use_id": "t1", "content": [{"type": "text", "text": "21"}]},
-            {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}},
-        ]},
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "hm"},
+                {"type": "tool_use", "id": "t1", "name": "look", "input": {"city": "Rome"}},
+            ],
+        },
+        {
+            "role": "user",
+            "content": [
+                {
+                    "type": "tool_result",
+                    "tool_use_id": "t1",
+                    "content": [{"type": "text", "text": "21"}],
+                },
+                {
+                    "type": "image",
+                    "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"},
+                },
+            ],
+        },
     ],
 }
 RESPONSES = {
@@ -61,9 +79,11 @@ RESPONSES = {
 OLLAMA = {
     "messages": [
         {"role": "user", "content": "See?", "images": ["AAAA"]},
-        {"role": "assistant", "content": "", "tool_calls": [
-            {"function": {"name": "look", "arguments": {"at": 1}}}
-        ]},
+        {
+            "role": "assistant",
+            "content": "",
+            "tool_calls": [{"function": {"name": "look", "arguments": {"at": 1}}}],
+        },
         {"role": "tool", "tool_name": "look", "content": "a cat"},
     ]
 }
@@ -117,14 +137,19 @@ def delta(**fields: Any) -> dict[str, Any]:
     return {"choices": [{"index": 0, "delta": fields}]}
 
 
-OPENAI_STREAM = sse(
-    delta(role="assistant", content="A "),
-    delta(content="door."),
-    delta(tool_calls=[{"index": 0, "id": "c1", "function": {"name": "look", "arguments": '{"a'}}]),
-    delta(tool_calls=[{"index": 0, "function": {"arguments": '":1}'}}]),
-    {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
-    {"choices": [], "usage": {"prompt_tokens": 1}},
-) + b"data: [DONE]\n\n"
+OPENAI_STREAM = (
+    sse(
+        delta(role="assistant", content="A "),
+        delta(content="door."),
+        delta(
+            tool_calls=[{"index": 0, "id": "c1", "function": {"name": "look", "arguments": '{"a'}}]
+        ),
+        delta(tool_calls=[{"index": 0, "function": {"arguments": '":1}'}}]),
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]},
+        {"choices": [], "usage": {"prompt_tokens": 1}},
+    )
+    + b"data: [DONE]\n\n"
+)
 ANTHROPIC_STREAM = sse(
     {"type": "message_start", "message": {"usage": {"input_tokens": 3}}},
     {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
@@ -193,16 +218,18 @@ def test_what_is_no_answer(data: bytes) -> None:
         answered("openai", "chat", data)
 
 
+NAMES = [
+    *("messages", "content", "role", "type", "text", "choices", "message", "delta", "index"),
+    *("output", "input", "item", "tool_calls", "function", "arguments", "name", "system"),
+    *("prompt", "images", "thinking", "usage", "error", "content_block", "response", "done"),
+    *("output_index", "source", "url", "data", "summary"),
+]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                "messages content role type text choices message delta index output input item "
-                "tool_calls function arguments name system prompt images thinking usage error "
-                "content_block response done output_index source url data summary".split()
-            ),
+            st.sampled_from(NAMES),
             inner,
             max_size=4,
         )

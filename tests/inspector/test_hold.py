@@ -13,8 +13,8 @@ from llmitm.errors import Cause, GatewayError
 from llmitm.inspector.book import Book
 from llmitm.inspector.hold import STOPPED, TOO_LATE, Holds, apply_edit
 from llmitm.inspector.shown import call_flow as shown_flow
-from tests.support.inspected import call_flow, end
 from tests.support.inspected import book as make_book
+from tests.support.inspected import call_flow, end
 
 NEW = json.dumps({"model": "gpt-4o", "messages": []}).encode()
 

@@ -23,6 +23,7 @@ class Browser:
         self.behind = False
         self.queued = 0
         self.got: list[tuple[str, Any]] = []
+        self.told = asyncio.Event()
 
     def send(self, message: bytes) -> None:
         said = json.loads(message)
@@ -30,6 +31,7 @@ class Browser:
 
     def send_flow(self, kind: str, flow: mitm_flow.Flow, fields: dict[str, Any]) -> None:
         self.got.append((kind, fields["id"]))
+        self.told.set()
 
     def reset(self) -> None:
         self.got.append(("flows/reset", None))
@@ -109,9 +111,7 @@ async def test_a_browser_that_is_behind_starts_anew(diary: Book) -> None:
     assert browser.got == [("flows/reset", None)]
 
 
-async def test_ticks_while_a_browser_is_there(
-    diary: Book, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_ticks_while_a_browser_is_there(diary: Book, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first browser starts the ticking, the last one's leaving ends it."""
     monkeypatch.setattr(live_module, "TICK", 0.001)
     live, browser = Live(diary), Browser()
@@ -119,9 +119,7 @@ async def test_ticks_while_a_browser_is_there(
     live.connected(browser)
     flow, _ = call_flow()
     diary.open(flow)
-    async with asyncio.timeout(5):
-        while not browser.got:
-            await asyncio.sleep(0.001)
+    await asyncio.wait_for(browser.told.wait(), 5)
     live.gone(browser)
     ticking = live._ticking
     assert ticking is not None

@@ -33,7 +33,7 @@ STORY = """\
 call        req_1 · key dev · user ava
 usage       12 prompt (4 cached) + 30 completion (10 reasoning) tokens, estimated
 cost        0.0012 USD
-timing      first token 100 ms · total 1,100 ms · of that the gateway 1.3 ms · 30.0 tokens/s
+timing      first token 100 ms · total 1,100 ms · gateway 1.3 ms · 30.0 tokens/s
 route       gpt-*, priority: a/m, b/m
 left out    c/m (drained, or its circuit was open)
 attempts    1. a/m: 503 (http_error) after 9 ms

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from mitmproxy import http
 from mitmproxy import flow as mitm_flow
+from mitmproxy import http
 from mitmproxy.websocket import WebSocketData
 
 from llmitm.call import call_of

@@ -6,7 +6,7 @@ from mitmproxy import http
 
 from llmitm.inspector import shown
 from llmitm.inspector.recorder import Recorder
-from tests.support.inspected import ANSWER, SECRET, add_attempt, book, call_flow
+from tests.support.inspected import SECRET, add_attempt, book, call_flow
 
 
 def test_the_clients_request() -> None:
@@ -24,14 +24,14 @@ def test_whole_and_streamed_replies() -> None:
     """A whole reply is shown as it is, a stream as it was put together so far."""
     flow, call = call_flow()
     wire = Recorder(4, call.started)
-    assert shown.call_response(flow, wire, []) is None
+    assert shown.call_response(flow, wire, [], 9.0) is None
     flow.response = http.Response.make(200, b"whole answer", {"set-cookie": "a"})
-    whole = shown.call_response(flow, wire, [])
+    whole = shown.call_response(flow, wire, [], 9.0)
     assert whole is not None and whole.raw_content == b"whol"
     assert whole.headers["set-cookie"] == "*****"
     wire.data(b"ab")
     wire.data(b"cdef")
-    streamed = shown.call_response(flow, wire, [])
+    streamed = shown.call_response(flow, wire, [], 9.0)
     assert streamed is not None and streamed.raw_content == b"abcd"
 
 
@@ -46,9 +46,10 @@ def test_an_attempt() -> None:
     assert copy.request.raw_content == attempt.body
     assert copy.request.headers["authorization"] == "*****"
     assert isinstance(attempt.watch, Recorder)
-    answer = shown.attempt_response(attempt.watch, [SECRET.encode()], 1.0)
+    answer = shown.attempt_response(attempt.watch, [SECRET.encode()], (1.0, 2.0))
     assert answer is not None and answer.raw_content == b"bad key *****"
-    assert shown.attempt_response(Recorder(1, 0.0), [], 1.0) is None
+    assert (answer.timestamp_start, answer.timestamp_end) == (1.0, 2.0)
+    assert shown.attempt_response(Recorder(1, 0.0), [], (1.0, 2.0)) is None
 
 
 def test_errors_repeat_no_secret() -> None:
@@ -56,4 +57,3 @@ def test_errors_repeat_no_secret() -> None:
     assert shown.failure(None, []) is None
     error = shown.failure("no sk-1234567 here", [b"sk-1234567"])
     assert error is not None and error.msg == "no ***** here"
-    assert ANSWER

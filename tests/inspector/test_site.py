@@ -18,7 +18,6 @@ from llmitm.inspector.site import Site
 from tests.support.inspected import book
 
 
-
 @asynccontextmanager
 async def serving(host: str = "127.0.0.1", password: str | None = None) -> AsyncIterator[Site]:
     diary, holds = book()
@@ -106,3 +105,11 @@ def test_urls() -> None:
     assert site.url == "http://[::1]:4002/"
 
 
+async def test_scripts() -> None:
+    """The page's own script comes changed; one that isn't there is not found."""
+    async with serving() as site:
+        source = re.findall(r"static/(index-[\w-]+\.js)", (await get(site, "")).text)[0]
+        reply = await get(site, f"static/{source}")
+        assert '.replaceAll("~meta","~comment")' in reply.text
+        assert "text/javascript" in reply.headers["content-type"]
+        assert (await get(site, "static/index-gone.js")).status_code == 404

@@ -107,5 +107,7 @@ def test_attempts() -> None:
     """An attempt's comment says what became of it."""
     attempt = Attempt(Target("p", "m"), 2, "m", started=1.0)
     assert summary.attempt_comment(attempt) == "↳ attempt 2 · p/m · waiting …"
+    attempt.status = 200
+    assert summary.attempt_comment(attempt) == "↳ attempt 2 · p/m · 200 answering …"
     attempt.status, attempt.error, attempt.ended = 503, "http_error", 1.5
     assert summary.attempt_comment(attempt) == "↳ attempt 2 · p/m · 503 http_error · 500 ms"

@@ -217,7 +217,7 @@ def test_gateway_that_is_told_to_stop(tmp_path_factory: pytest.TempPathFactory) 
     """A gateway that stops lets a running stream end, takes no new call, and then is gone."""
     with rigged(tmp_path_factory.mktemp("stopping")) as rig:
         idle = rig.client()
-        idle.send(request("GET", "/v1/models", None, AUTH))
+        idle.send(request("GET", "/api/version", None, AUTH))
         assert idle.message().status == 200
         client, peer = streaming(rig)
         uploading = rig.client()

@@ -130,7 +130,12 @@ def test_calls_and_their_attempts(
     assert "── user" in asked and "What is a gateway?" in asked
     answered = inspecting.text(call, "response", "LLM")
     assert "── assistant" in answered
-    for line in ("usage ", "cost ", "timing ", "route       saved, priority: sim/x@503, sim/steady"):
+    for line in (
+        "usage ",
+        "cost ",
+        "timing ",
+        "route       saved, priority: sim/x@503, sim/steady",
+    ):
         assert line in answered
     assert "1. sim/x@503: 503 (server_error) after" in answered
     assert ("as it came" in answered) == stream
@@ -318,9 +323,8 @@ def test_resend_as_a_key_that_is_gone(starter: Starter, start: Any) -> None:
 
 def everything(inspecting: Inspecting) -> bytes:
     """All that the inspector gives away, by every way there is."""
-    parts = [inspecting.get("/flows/dump").content]
-    for path in ("/flows", "/options", "/state", "/events", "/commands"):
-        parts.append(inspecting.get(path).content)
+    paths = ("/flows", "/flows/dump", "/options", "/state", "/events", "/commands")
+    parts = [inspecting.get(path).content for path in paths]
     for flow in inspecting.flows():
         for message in ("request", "response"):
             if flow.get(message):
@@ -435,5 +439,3 @@ def test_websockets(start: Callable[..., tuple[Gateway, Simulator]]) -> None:
     assert call["websocket"]["messages_meta"]["count"] >= 3
     got = inspecting.get(f"/flows/{call['id']}/messages/content/auto").json()
     assert {message["from_client"] for message in got} == {True, False}
-
-

@@ -30,7 +30,7 @@ POLICIES: dict[str, Any] = {
             {
                 "model": "gpt-4o",
                 "targets": [
-                    {"provider": "openai", "model": "gpt-4o@503"},
+                    {"provider": "openai", "model": "gpt-4o"},
                     {"provider": "azure", "model": "gpt-4o"},
                 ],
             },
@@ -75,9 +75,11 @@ def simulator(starter: Starter) -> tuple[Simulator, str]:
 
 @pytest.fixture
 def gateway(starter: Starter, simulator: tuple[Simulator, str]) -> Gateway:
+    overloaded, url = starter.simulator()
+    overloaded.fault = "503"
     provider = {"api": "simulator", "base_url": simulator[1], "api_key": "sk-provider"}
     listen = {"gateway": "127.0.0.1:0", "admin": "127.0.0.1:0", "inspector": "127.0.0.1:0"}
-    providers = {"openai": provider, "azure": provider}
+    providers = {"openai": {**provider, "base_url": url}, "azure": provider}
     return starter.gateway({"listen": listen, "providers": providers}, POLICIES)
 
 
@@ -136,8 +138,8 @@ def test_operator(page: Page, gateway: Gateway, simulator: tuple[Simulator, str]
 def reads_the_conversation(page: Page) -> None:
     expect(row(page, "200 after 2 attempts")).to_have_count(1)
     expect(page.locator(".contentview h5")).to_have_text("LLM")
-    expect(content(page)).to_contain_text("route       gpt-4o, priority: openai/gpt-4o@503")
-    expect(content(page)).to_contain_text("1. openai/gpt-4o@503: 503")
+    expect(content(page)).to_contain_text("route       gpt-4o, priority: openai/gpt-4o")
+    expect(content(page)).to_contain_text("1. openai/gpt-4o: 503")
     expect(content(page)).to_contain_text("as it came")
     picture(page, "inspector-answer")
     page.get_by_text("Request", exact=True).click()
@@ -177,7 +179,12 @@ def holds_edits_and_resumes(
     picture(page, "inspector-hold")
     page.get_by_role("button", name="Edit").click()
     editor = page.locator(".cm-content")
-    editor.fill(editor.inner_text().replace("the merger with ACME", "the public report"))
+    expect(editor).to_contain_text("the merger with ACME")
+    prompt = editor.inner_text().replace("the merger with ACME", "the public report")
+    editor.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(prompt)
+    expect(editor).to_have_text(prompt)
     page.get_by_role("button", name="Done").click()
     expect(content(page)).to_contain_text("the public report")
     assert len(simulator.requests) == seen

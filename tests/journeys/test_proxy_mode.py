@@ -143,20 +143,17 @@ def test_streams_stream(start: Callable[..., Gateway], through: Callable[[Gatewa
         assert next(iter(stream)).choices  # the rest never comes
 
 
-@pytest.mark.parametrize("scheme", ["http", "https"])
 def test_other_hosts_are_refused(
-    start: Callable[..., Gateway], through: Callable[[Gateway], None], scheme: str
+    start: Callable[..., Gateway], through: Callable[[Gateway], None]
 ) -> None:
-    """A host that is no LLM API is refused, and a reply says why."""
+    """A host that is no LLM API is refused, at once or with a reply that says why."""
     gateway = start()
     through(gateway)
-    try:
-        reply = httpx.get(f"{scheme}://example.org/")
-    except httpx.ProxyError as refused:
-        assert "403" in str(refused)
-    else:
-        assert reply.status_code == 403
-        assert "language models" in reply.text
+    with pytest.raises(httpx.ProxyError, match="403"):
+        httpx.get("https://example.org/")
+    reply = httpx.get("http://example.org/")
+    assert reply.status_code == 403
+    assert "language models" in reply.text
 
 
 def test_other_hosts_may_pass(start: Callable[..., Gateway], starter: Starter) -> None:
@@ -177,7 +174,7 @@ def test_tunnels_to_nowhere(start: Callable[..., Gateway]) -> None:
         assert b" 200 " in connection.recv(4096)
         connection.sendall(b"\x00\x01\x02 not http\r\n\r\n")
         connection.settimeout(10)
-        assert connection.recv(4096) in (b"",) or True
+        assert connection.recv(4096) == b""
 
 
 def test_reverse_mode(start: Callable[..., Gateway]) -> None:

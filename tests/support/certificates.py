@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import ssl
 from pathlib import Path
@@ -12,7 +12,14 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-_DAY = datetime.timedelta(days=1)
+_DAY = dt.timedelta(days=1)
+_SIGNS = dict.fromkeys(
+    (
+        "digital_signature", "content_commitment", "key_encipherment", "data_encipherment",
+        "key_agreement", "crl_sign", "encipher_only", "decipher_only",
+    ),
+    False,
+)  # fmt: skip
 
 
 class Authority:
@@ -22,9 +29,13 @@ class Authority:
         self._directory = directory
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name("test authority")
-        builder = _builder(self._name, self._name, self._key)
-        certificate = builder.add_extension(x509.BasicConstraints(True, None), True).sign(
-            self._key, hashes.SHA256()
+        public = self._key.public_key()
+        certificate = (
+            _builder(self._name, self._name, public)
+            .add_extension(x509.BasicConstraints(True, None), True)
+            .add_extension(x509.KeyUsage(**_SIGNS, key_cert_sign=True), True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), False)
+            .sign(self._key, hashes.SHA256())
         )
         self.file = directory / "authority.pem"
         self.file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
@@ -32,11 +43,15 @@ class Authority:
     def server(self, *names: str) -> ssl.SSLContext:
         """What a server with a certificate for `names`, hosts or addresses, speaks TLS with."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name(names[0]), self._name, key)
-        certificate = builder.add_extension(
-            x509.SubjectAlternativeName([_alternative(name) for name in names]), False
-        ).sign(self._key, hashes.SHA256())
-        path = self._directory / f"{names[0]}.pem"
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key())
+        alternatives = x509.SubjectAlternativeName([_alternative(name) for name in names])
+        certificate = (
+            _builder(_name(names[0]), self._name, key.public_key())
+            .add_extension(alternatives, False)
+            .add_extension(issuer, False)
+            .sign(self._key, hashes.SHA256())
+        )
+        path = self._directory / "server.pem"
         path.write_bytes(
             certificate.public_bytes(serialization.Encoding.PEM)
             + key.private_bytes(
@@ -55,14 +70,14 @@ class Authority:
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _DAY)
         .not_valid_after(now + _DAY)

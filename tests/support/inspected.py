@@ -16,9 +16,7 @@ from llmitm.inspector.hold import Holds
 
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "What is a gateway?"}]}
 ANSWER = {
-    "choices": [
-        {"message": {"role": "assistant", "content": "A door."}, "finish_reason": "stop"}
-    ],
+    "choices": [{"message": {"role": "assistant", "content": "A door."}, "finish_reason": "stop"}],
     "usage": {"prompt_tokens": 5, "completion_tokens": 3},
 }
 SECRET = "sk-provider-0123456789"

@@ -67,9 +67,10 @@ class Caller:
         self._writer.close()
 
     def reset(self) -> None:
-        sock: socket.socket = self._writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self._writer.transport.abort()
+        if not self._writer.is_closing():
+            sock: socket.socket = self._writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._writer.transport.abort()
 
     async def gone(self) -> None:
         """Wait until the other side has closed."""
@@ -87,9 +88,9 @@ class Server:
     """Where the code under test connects to."""
 
     def __init__(self) -> None:
-        self.waiting: asyncio.Queue[Caller] = asyncio.Queue()
-        self.accepted = 0
+        self.callers: list[Caller] = []
         self.port = 0
+        self._waiting: asyncio.Queue[Caller] = asyncio.Queue()
 
     @property
     def url(self) -> str:
@@ -97,7 +98,7 @@ class Server:
 
     async def accept(self) -> Caller:
         async with asyncio.timeout(SECONDS):
-            return await self.waiting.get()
+            return await self._waiting.get()
 
     async def asked(self) -> tuple[Caller, Message]:
         """The next connection and the first request on it."""
@@ -105,8 +106,8 @@ class Server:
         return caller, await caller.request()
 
     def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.accepted += 1
-        self.waiting.put_nowait(Caller(reader, writer))
+        self.callers.append(Caller(reader, writer))
+        self._waiting.put_nowait(self.callers[-1])
 
 
 @asynccontextmanager
@@ -120,8 +121,9 @@ async def serving(
         yield server
     finally:
         listener.close()
-        while not server.waiting.empty():
-            server.waiting.get_nowait().close()
+        for caller in server.callers:
+            caller.reset()
+        await asyncio.sleep(0)
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -71,8 +72,10 @@ def test_gauges(across: str, values: list[float], one: float) -> None:
 
 
 def test_every_way_is_known() -> None:
-    """There is a way to put gauges together for each that the table of metrics may name."""
+    """There is a way to put gauges together for each that the table may name, and it is told."""
     assert set(ACROSS) == set(get_args(Across))
+    page = (Path(__file__).parents[2] / "docs" / "scaling.md").read_text()
+    assert [name for name in ACROSS if f"| `{name}` |" not in page] == []
 
 
 def test_latest_is_what_changed_last() -> None:

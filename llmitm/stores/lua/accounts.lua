@@ -2,12 +2,13 @@
 --
 -- An account is a hash: a field for each slot, named by the time until which it counts, and
 --   s  the sum of the slots       h  what of it is only reserved
---   f  when the first slot ends   l  when the last one ends     r  set once it was restored
+--   f  when the first slot ends   l  when the last one ends
+--   r  1 once it was restored     e  until when the store keeps it
 -- Its leases are a sorted set of "grant:cost:until" by the time at which each one lapses.
 
-local META = {s = true, h = true, f = true, l = true, r = true}
+local META = {s = true, h = true, f = true, l = true, r = true, e = true}
 local SLOTS = 120
-local MARGIN = 60
+local MARGIN = 60 -- seconds for which keys are kept longer than they are needed
 
 local now = tonumber(ARGV[1])
 if not now then
@@ -20,11 +21,7 @@ local function text(number)
 end
 
 local function whole(number)
-  return string.format('%.0f', number)
-end
-
-local function keep(key, seconds)
-  redis.call('EXPIRE', key, math.ceil(seconds) + MARGIN)
+  return string.format('%.0f', number + 0) -- of the negative zero, the positive one
 end
 
 local function slots(key)
@@ -45,6 +42,7 @@ local function roll(account)
   for _, slot in ipairs(slots(account.key)) do
     if slot[1] <= now then
       gone[#gone + 1] = slot[3]
+      account.slots[slot[3]] = nil
     else
       account.spent = account.spent + slot[2]
       account.first = math.min(account.first, slot[1])
@@ -54,43 +52,42 @@ local function roll(account)
   if #gone > 0 then
     redis.call('HDEL', account.key, unpack(gone))
   end
-  redis.call('HSET', account.key, 's', whole(account.spent), 'f', text(account.first),
-    'l', text(account.last))
+  account.dirty = true
+end
+
+-- What a slot holds; nil where there is no such slot.
+local function slot_of(account, name)
+  local known = account.slots[name]
+  if known == nil then
+    known = tonumber(redis.call('HGET', account.key, name) or nil)
+    account.slots[name] = known
+  end
+  return known
 end
 
 local function book(account, till, amount)
   if amount == 0 or till <= now then
     return
   end
-  redis.call('HINCRBY', account.key, text(till), whole(amount))
-  redis.call('HINCRBY', account.key, 's', whole(amount))
+  local name = text(till)
+  account.slots[name] = (slot_of(account, name) or 0) + amount
   account.spent = account.spent + amount
-  if till < account.first then
-    account.first = till
-    redis.call('HSET', account.key, 'f', text(till))
-  end
-  if till > account.last then
-    account.last = till
-    redis.call('HSET', account.key, 'l', text(till))
-    if till < math.huge then
-      keep(account.key, till - now)
-    end
-  end
+  account.first = math.min(account.first, till)
+  account.last = math.max(account.last, till)
+  account.dirty = true
+  account.booked[name] = true
 end
 
 -- Take back what was booked, if it is still there: the store may have lost it.
 local function unbook(account, till, amount)
-  if redis.call('HEXISTS', account.key, text(till)) == 1 then
+  if slot_of(account, text(till)) ~= nil then
     book(account, till, -amount)
   end
 end
 
 local function hold(account, amount)
-  if amount == 0 then -- the negative zero is no integer to the store
-    return
-  end
   account.held = account.held + amount
-  redis.call('HINCRBY', account.key, 'h', whole(amount))
+  account.dirty = true
 end
 
 -- Give back what lost calls hold.
@@ -107,9 +104,10 @@ local function lapse(account)
   redis.call('ZREMRANGEBYSCORE', account.leases, '-inf', text(now))
 end
 
--- The account of two keys as it stands now.
-local function open(key, leases, leased)
-  local values = redis.call('HMGET', key, 's', 'h', 'f', 'l', 'r')
+-- The account of two keys as it stands now. `till` is a slot that will be asked for.
+local function open(key, leases, leased, till)
+  local name = till and text(till) or ''
+  local values = redis.call('HMGET', key, 's', 'h', 'f', 'l', 'r', 'e', name)
   local account = {
     key = key,
     leases = leases,
@@ -117,7 +115,11 @@ local function open(key, leases, leased)
     held = tonumber(values[2] or 0),
     first = tonumber(values[3] or math.huge),
     last = tonumber(values[4] or 0),
-    restored = values[5] and true or false,
+    restored = values[5] == '1',
+    kept = tonumber(values[6] or 0),
+    slots = {[name] = tonumber(values[7] or nil)},
+    booked = {},
+    dirty = false,
   }
   if leased then
     lapse(account)
@@ -126,6 +128,37 @@ local function open(key, leases, leased)
     roll(account)
   end
   return account
+end
+
+-- Write what changed. The account is kept while anything counts, and until `needed`.
+local function save(account, needed)
+  if not account.dirty then
+    return
+  end
+  needed = math.max(needed or now, account.last < math.huge and account.last or now)
+  local fields = {
+    's', whole(account.spent), 'h', whole(account.held), 'f', text(account.first),
+    'l', text(account.last), 'r', account.restored and '1' or '',
+  }
+  for name in pairs(account.booked) do
+    fields[#fields + 1] = name
+    fields[#fields + 1] = whole(account.slots[name])
+  end
+  if needed > account.kept then
+    account.kept = needed + MARGIN
+    fields[#fields + 1] = 'e'
+    fields[#fields + 1] = text(account.kept)
+    redis.call('HSET', account.key, unpack(fields))
+    redis.call('EXPIRE', account.key, math.ceil(account.kept - now))
+  else
+    redis.call('HSET', account.key, unpack(fields))
+  end
+end
+
+local function save_all(accounts, needed)
+  for _, account in ipairs(accounts) do
+    save(account, needed)
+  end
 end
 
 local function level(account)

@@ -3,7 +3,8 @@
 local lease = tonumber(ARGV[2])
 for i = 1, #KEYS / 2 do
   redis.call('ZADD', KEYS[2 * i], 'XX', text(now + lease), ARGV[2 + i])
-  redis.call('EXPIRE', KEYS[2 * i - 1], math.ceil(lease) + MARGIN, 'GT')
-  redis.call('EXPIRE', KEYS[2 * i], math.ceil(lease) + MARGIN, 'GT')
+  for key = 2 * i - 1, 2 * i do
+    redis.call('EXPIRE', KEYS[key], math.ceil(lease) + MARGIN, 'GT')
+  end
 end
 return 'ok'

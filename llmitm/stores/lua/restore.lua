@@ -3,11 +3,12 @@
 -- and pairs of until and amount.
 local account = open(KEYS[1], KEYS[2], true)
 if account.restored then
+  save(account)
   return 0
 end
-redis.call('HSET', KEYS[1], 'r', '1')
+account.restored, account.dirty = true, true
 for i = 3, #ARGV, 2 do
   book(account, tonumber(ARGV[i]), tonumber(ARGV[i + 1]))
 end
-keep(KEYS[1], math.max(account.last, tonumber(ARGV[2])) - now)
+save(account, tonumber(ARGV[2]))
 return 1

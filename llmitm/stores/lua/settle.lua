@@ -16,7 +16,7 @@ for i = 1, (#KEYS - 1) / 2 do
   local at = 2 + (i - 1) * 5
   local cost, used, till = tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
   local leased, durable = ARGV[at + 4] == '1', ARGV[at + 5] == '1'
-  local account = open(KEYS[2 * i], KEYS[2 * i + 1], leased)
+  local account = open(KEYS[2 * i], KEYS[2 * i + 1], leased, till)
   local taken = cost
   if leased then
     local member = grant .. ':' .. whole(cost) .. ':' .. text(till)
@@ -35,4 +35,5 @@ for i = 1, (#KEYS - 1) / 2 do
   end
   accounts[i] = account
 end
+save_all(accounts)
 return levels(accounts)

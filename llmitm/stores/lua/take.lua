@@ -15,13 +15,10 @@ for i = 1, #KEYS / 2 do
   if width then
     want.till = (math.floor(now / width) + SLOTS + 1) * width
   end
-  wants[i], accounts[i] = want, open(KEYS[2 * i - 1], KEYS[2 * i], want.leased)
+  wants[i], accounts[i] = want, open(KEYS[2 * i - 1], KEYS[2 * i], want.leased, want.till)
   if ARGV[at + 6] == '1' and not accounts[i].restored then
     unknown[#unknown + 1] = i
   end
-end
-if #unknown > 0 then
-  return 'unknown ' .. text(now) .. ' ' .. table.concat(unknown, ' ')
 end
 
 local function free_at(key, needed)
@@ -35,21 +32,33 @@ local function free_at(key, needed)
   return math.huge
 end
 
-local short, latest = 0, 0
-for i, want in ipairs(wants) do
-  local excess = accounts[i].spent + want.cost - want.amount
-  if want.cost > 0 and excess > 0 then
-    local at = math.huge
-    if want.cost <= want.amount then
-      at = free_at(accounts[i].key, excess)
-    end
-    if short == 0 or at > latest then
-      short, latest = i, at
+local function refuse()
+  save_all(accounts)
+  if #unknown > 0 then
+    return 'unknown ' .. text(now) .. ' ' .. table.concat(unknown, ' ')
+  end
+  local short, latest = 0, 0
+  for i, want in ipairs(wants) do
+    local excess = accounts[i].spent + want.cost - want.amount
+    if want.cost > 0 and excess > 0 then
+      local at = math.huge
+      if want.cost <= want.amount then
+        at = free_at(accounts[i].key, excess)
+      end
+      if short == 0 or at > latest then
+        short, latest = i, at
+      end
     end
   end
-end
-if short > 0 then
   return 'short ' .. text(now) .. ' ' .. short .. ' ' .. text(latest) .. ' ' .. levels(accounts)
+end
+
+local fits = #unknown == 0
+for i, want in ipairs(wants) do
+  fits = fits and (want.cost == 0 or accounts[i].spent + want.cost <= want.amount)
+end
+if not fits then
+  return refuse()
 end
 
 for i, want in ipairs(wants) do
@@ -58,10 +67,8 @@ for i, want in ipairs(wants) do
     hold(accounts[i], want.cost)
     local member = grant .. ':' .. whole(want.cost) .. ':' .. text(want.till)
     redis.call('ZADD', accounts[i].leases, text(now + lease), member)
-    keep(accounts[i].leases, lease)
-    if want.till == math.huge then
-      keep(accounts[i].key, lease)
-    end
+    redis.call('EXPIRE', accounts[i].leases, math.ceil(lease) + MARGIN)
   end
 end
+save_all(accounts, now + lease)
 return 'granted ' .. text(now) .. ' ' .. levels(accounts)
