@@ -77,6 +77,8 @@ class LineSink:
                 item.set()
             elif item is None:
                 self._thread = None
+                if not self._lines.empty():  # a line that came meanwhile
+                    self._start()
                 return
 
     def _write_lines(self) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -149,7 +150,11 @@ def _timestamp(
 
 def _as_json(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> str:
     first = {name: event.pop(name) for name in ("ts", "level", "event") if name in event}
-    return _encode({**first, **event}).decode()
+    fields = {**first, **event}
+    try:
+        return _encode(fields).decode()
+    except UnicodeEncodeError:  # half of a surrogate pair, from somebody's text
+        return json.dumps(fields, default=str)
 
 
 def _for_people() -> Any:

@@ -45,6 +45,9 @@ from llmitm.targets import Targets
 logger = logging.getLogger(__name__)
 
 
+HURRY_SECONDS = 1.0  # to settle what is broken off, and again to write it to the ledger
+
+
 class StartupError(Exception):
     """The gateway can't start; the message says why and what to do."""
 
@@ -167,7 +170,7 @@ class GatewayMaster(Master):
     def end(self) -> None:
         """Drain and end; when asked again, end at once. What is recorded is kept either way."""
         if self.should_exit.is_set():
-            self._drain_timeout = 0.0
+            self._drain_timeout = HURRY_SECONDS
             for edge in self._edges:
                 edge.hurry()
         self.shutdown()

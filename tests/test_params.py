@@ -168,9 +168,7 @@ def test_minimum() -> None:
 def test_merged(general: Any, own: Any, expected: Any) -> None:
     """Both bounds hold; the key's default comes first, within them."""
     found = merged({"x": Param(**general)}, {"x": Param(**own)})["x"]
-    assert found == Param.model_construct(
-        **{"min": None, "max": None, "default": None, **expected}
-    )
+    assert found == Param.model_construct(**{"min": None, "max": None, "default": None, **expected})
 
 
 def test_merged_names() -> None:

@@ -55,9 +55,7 @@ async def test_once_a_minute(simulator: Simulator, upstream: Upstream) -> None:
     clock = Clock()
     known = ProviderModels(upstream, clock)
     url = f"{simulator.url}/v1"
-    provider = Provider.model_validate(
-        {"api": "openai", "base_url": url, "api_key": "sk-provider"}
-    )
+    provider = Provider.model_validate({"api": "openai", "base_url": url, "api_key": "sk-provider"})
     await asyncio.gather(*(known.of("one", provider, url) for _ in range(20)))
     assert simulator.total == 1
     clock.now += KEPT_SECONDS
@@ -70,9 +68,7 @@ async def test_no_answer(simulator: Simulator, upstream: Upstream, fault: str) -
     """A provider that doesn't say has no models, or those it had; it isn't asked again at once."""
     clock = Clock()
     url = f"{simulator.url}/v1"
-    provider = Provider.model_validate(
-        {"api": "openai", "base_url": url, "api_key": "sk-provider"}
-    )
+    provider = Provider.model_validate({"api": "openai", "base_url": url, "api_key": "sk-provider"})
     simulator.fault = fault
     fresh, known = ProviderModels(upstream, clock), ProviderModels(upstream, clock)
     assert await fresh.of("one", provider, url) == ()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from llmitm.call import Watch
+from llmitm.engine.decoding import Decoding, Undecodable
 from llmitm.policy.outcome import Failure
 
 HIGH_WATER = 262_144  # bytes of an answer that wait for a slow reader
@@ -48,6 +49,7 @@ class Answer:
         self._size = 0
         self._fault: UpstreamError | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._decoding: Decoding | None = None
 
     @property
     def content_type(self) -> str:
@@ -57,9 +59,27 @@ class Answer:
         """Wait for status and headers. Raises UpstreamError where none come."""
         while not self.has_head:
             await self._more()
+        if "content-encoding" in self.headers:  # though we asked for none
+            try:
+                self._decoding = Decoding(self.headers["content-encoding"])
+            except Undecodable as fault:
+                raise UpstreamError(Failure.MALFORMED, str(fault)) from fault
 
     async def chunk(self) -> bytes:
         """The next bytes of the body, b"" at its end. Raises UpstreamError where it breaks off."""
+        data = await self._received()
+        while self._decoding is not None and data:
+            try:
+                plain = self._decoding.feed(data)
+            except Undecodable as fault:
+                raise UpstreamError(Failure.MALFORMED, str(fault)) from fault
+            if plain:
+                return plain
+            data = await self._received()
+        return data
+
+    async def _received(self) -> bytes:
+        """The next bytes as they came."""
         while not self._parts:
             if self.complete:
                 return b""

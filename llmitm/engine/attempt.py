@@ -49,11 +49,10 @@ class Ready:
             async with asyncio.timeout(self.terms.timeouts.between_tokens):
                 return await self.answer.chunk()
         except TimeoutError:
-            raise failed(
-                self.attempt, Failure.BETWEEN_TOKENS_TIMEOUT, "the answer stalled"
-            ) from None
+            stalled = Failure.BETWEEN_TOKENS_TIMEOUT
+            raise failed(self.attempt, stalled, "the answer stalled", committed=True) from None
         except UpstreamError as fault:
-            raise failed(self.attempt, fault.failure, str(fault)) from fault
+            raise failed(self.attempt, fault.failure, str(fault), committed=True) from fault
 
     def close(self) -> None:
         self.answer.close()
@@ -72,9 +71,13 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
     answer: Answer | None = None
     try:
         async with asyncio.timeout(min(timeouts.connect + wait, timeouts.total)) as clock:
+            patience = _Patience(clock, timeouts.connect + wait)
+            if body is not None and not isinstance(body, bytes):
+                body = patience.with_each(body)
             answer = await upstream.send(
                 attempt.method, attempt.url, attempt.headers, body, timeouts.connect
             )
+            patience.over = True
             attempt.status = answer.status
             if attempt.watch is not None:
                 attempt.watch.begin(answer.status, answer.raw_headers)
@@ -88,11 +91,12 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
                 stream = EventStream(answer, terms, attempt)
                 await stream.until_content()
                 return Ready(attempt, answer, terms, stream=stream)
-            if 300 <= answer.status < 400 and attempt.method not in SAFE:
+            redirects = 300 <= answer.status < 400
+            if redirects and attempt.method not in SAFE:
                 # Where it leads, our credential and the client's prompt were not meant to go.
                 raise failed(attempt, Failure.MALFORMED, "the provider redirects: see its base_url")
-            bodiless = attempt.method == "HEAD" or answer.status in (204, 304)
-            if bodiless or not (answer.content_type.endswith("json") or terms.reads_json):
+            bodiless = attempt.method == "HEAD" or answer.status == 204
+            if redirects or bodiless or not (answer.content_type.endswith("json") or terms.reads_json):
                 attempt.first_token = time.monotonic()
                 return Ready(attempt, answer, terms)
             failure, wait = Failure.TOTAL_TIMEOUT, timeouts.total
@@ -109,6 +113,25 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
     except BaseException:
         _close(answer)
         raise
+
+
+@dataclass(slots=True)
+class _Patience:
+    """A target's time to answer, which for an upload begins when the last part of it was sent."""
+
+    clock: asyncio.Timeout
+    seconds: float
+    over: bool = False
+
+    async def with_each(self, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        async for part in body:
+            self._begin_anew()
+            yield part
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        if not self.over and not self.clock.expired():
+            self.clock.reschedule(asyncio.get_running_loop().time() + self.seconds)
 
 
 def first_byte_timeout(timeouts: Timeouts, stream: bool) -> float:

@@ -13,7 +13,7 @@ from llmitm import dialects
 from llmitm.call import Attempt, Call, call_of
 from llmitm.config.providers import hidden
 from llmitm.engine import messages
-from llmitm.engine.attempt import Ready
+from llmitm.engine.attempt import STREAM_TYPES, Ready
 from llmitm.engine.failure import AttemptFailed
 from llmitm.engine.hooks import HookTable
 from llmitm.engine.reply import HOP_BY_HOP, Header, Reply, hop_by_hop, local
@@ -169,9 +169,8 @@ class Delivery:
         call.error = error
         self._flow.error = mitm_flow.Error(str(error))
         said = dialects.error_event(error, call.dialect, call.operation, call.request_id)
-        said = self._last_words(said)
-        if said:
-            await self._write(said)
+        if said and self._streams_events:
+            await self._write(self._last_words(said))
             await self.reply.end()
         else:
             self.reply.abort()
@@ -182,10 +181,18 @@ class Delivery:
             self.call.watch.data(data)
         await self.reply.write(data)
 
+    @property
+    def _streams_events(self) -> bool:
+        """Whether what has begun may hold an error: a file, or JSON, must not."""
+        if self._flow.response is None:
+            return True  # comments were sent while waiting
+        kind = self._flow.response.headers.get("content-type", "")
+        return kind.partition(";")[0].strip().lower() in STREAM_TYPES
+
     def _last_words(self, said: bytes) -> bytes:
         """An in-band error as an addon's stream callable tells it."""
         try:
-            return self._through(said) if said else b""
+            return self._through(said)
         except Exception:
             logger.exception("a stream callable failed")
             return said  # most likely it is what the error is about

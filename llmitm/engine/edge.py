@@ -31,6 +31,7 @@ _READ_BUFFER = 65536
 _MAX_TARGET = 16384
 _LINGER_SECONDS = 2.0
 _CLOSE_SECONDS = 2.0
+_HURRY_SECONDS = 0.1
 _VERSIONS = ((1, 0), (1, 1))
 _ALLOW = {"allow": "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"}
 
@@ -243,6 +244,7 @@ class Edge:
         self.draining = False
         self._handling = 0
         self._quiet = asyncio.Event()
+        self._close_seconds = _CLOSE_SECONDS
         self.server: web.Server = _Server(
             self,
             keepalive_timeout=http_limits.idle_timeout,
@@ -274,10 +276,11 @@ class Edge:
                     await self._quiet.wait()
             except TimeoutError:
                 pass
-        await self.server.shutdown(_CLOSE_SECONDS)
+        await self.server.shutdown(self._close_seconds)
 
     def hurry(self) -> None:
         """Let `drain` wait no longer."""
+        self._close_seconds = _HURRY_SECONDS
         self._quiet.set()
 
     def incoming(

@@ -88,8 +88,11 @@ class Connection(asyncio.Protocol):
         if answer is self._answer:
             self.close()
 
-    def close(self) -> None:
-        self._answer = self._parser = None
+    def close(self, fault: UpstreamError | None = None) -> None:
+        """Break the connection off; whoever waits for its answer hears why."""
+        answer, self._answer, self._parser = self._answer, None, None
+        if answer is not None:
+            answer.fail(fault or UpstreamError(Failure.RESET, "the connection was closed"))
         self._stop_sending()
         if self.transport is not None:
             self.transport.abort()
@@ -112,7 +115,7 @@ class Connection(asyncio.Protocol):
             if left is None:
                 self._write(b"0\r\n\r\n")
         except Exception as fault:  # noqa: BLE001 whoever feeds the body decides what it raises
-            self._break(Failure.RESET, f"the request body broke off: {fault}")
+            self.close(UpstreamError(Failure.RESET, f"the request body broke off: {fault}"))
 
     def _write(self, data: bytes) -> None:
         if self.transport is not None:
@@ -128,11 +131,6 @@ class Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.resume_reading()
 
-    def _break(self, failure: Failure, why: str) -> None:
-        if self._answer is not None:
-            self._answer.fail(UpstreamError(failure, why))
-        self.close()
-
     # asyncio.Protocol
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
@@ -147,12 +145,14 @@ class Connection(asyncio.Protocol):
         try:
             parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as fault:
-            self._break(Failure.MALFORMED, f"not HTTP/1.1: {fault}")
+            self.close(UpstreamError(Failure.MALFORMED, f"not HTTP/1.1: {fault}"))
             return
         if self._answer is None:
             self._finished()
         elif self._overhead > MAX_OVERHEAD:
-            self._break(Failure.MALFORMED, "the head of the answer, or its trailer, is too large")
+            self.close(
+                UpstreamError(Failure.MALFORMED, "the answer's head or trailer is too large")
+            )
 
     def connection_lost(self, exc: Exception | None) -> None:
         answer, self._answer = self._answer, None
@@ -195,15 +195,16 @@ class Connection(asyncio.Protocol):
             return
         status = parser.get_status_code()
         if parser.get_http_version() not in VERSIONS or status == 101:
-            self._break(Failure.MALFORMED, "the answer is in a protocol that was not asked for")
+            why = "the answer is in a protocol that was not asked for"
+            self.close(UpstreamError(Failure.MALFORMED, why))
         elif status < 200:
             answer.raw_headers.clear()  # 100 Continue, 103 Early Hints
             self._framed = False
         else:
             answer.begin(status)
             if self._head_only:
+                self._answer = None  # llhttp can't be told that HEAD's answer has no body
                 answer.finish()
-                self.close()  # llhttp can't be told that HEAD's answer has no body
 
     def on_body(self, data: bytes) -> None:
         self._overhead = 0

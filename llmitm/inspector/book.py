@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from mitmproxy import flow as mitm_flow
 from mitmproxy import http
 
-from llmitm.call import Attempt, Call, call_of
+from llmitm.call import Attempt, call_of
 from llmitm.config.schema import Inspector
-from llmitm.inspector import shown
 from llmitm.inspector.draw import draw
-from llmitm.inspector.entry import Entry, Try
+from llmitm.inspector.entry import Entry
 from llmitm.inspector.recorder import Recorder
+from llmitm.inspector.snapshot import Seen, asked
 from llmitm.inspector.summary import Scalar
 from llmitm.inspector.view import CallView
 
@@ -23,27 +23,27 @@ from llmitm.inspector.view import CallView
 class Book:
     """Follows each call from its request to its end, and holds `settings.keep` of them.
 
-    Little is built for the UI while a call runs, unless someone looks: see `refresh`.
-    `explain` says why a call was routed as it was; `decide` hears what an operator did to a flow.
+    Flows for the UI are made when someone looks: see `refresh`. `explain` says why a call was
+    routed as it was; `decide` hears what an operator did to a flow.
     """
 
     settings: Inspector
-    explain: Callable[[Call], dict[str, Scalar]]
+    explain: Callable[[Seen], dict[str, Scalar]]
     decide: Callable[[mitm_flow.Flow], None]
 
     def __post_init__(self) -> None:
         self.view = CallView(self)
         self.entries: OrderedDict[str, Entry] = OrderedDict()
         self._running: dict[str, Entry] = {}
+        self._ended: dict[str, Entry] = {}  # that nobody has looked at
 
     def open(self, flow: http.HTTPFlow) -> Entry:
         """Begin to follow a call, with the request as it is now."""
         call, cap = call_of(flow), self.settings.body_cap
         key = call.principal.policy if call.principal else None
-        wire = Recorder(cap, call.started)
         digest = key.digest if key else None
-        entry = Entry(shown.call_flow(flow, cap), wire, flow, call, digest)
-        call.watch = wire
+        entry = Entry(Recorder(cap, call.started), asked(flow, cap), flow, call, digest)
+        call.watch = entry.wire
         self.entries[flow.id] = self._running[flow.id] = entry
         self._evict()
         return entry
@@ -54,7 +54,7 @@ class Book:
         if entry is not None:
             wire = Recorder(self.settings.body_cap, attempt.started)
             attempt.watch = wire
-            entry.tries.append(Try(attempt, wire))
+            entry.tries.append((attempt, wire))
 
     def message(self, flow: http.HTTPFlow) -> None:
         """A WebSocket message passed."""
@@ -63,25 +63,33 @@ class Book:
             entry.keep(flow.websocket.messages[-1])
 
     def close(self, flow: http.HTTPFlow) -> None:
-        """A call is over: show it whole, and let go of what it held."""
+        """A call is over: keep how it ended, and let go of what it held."""
         entry = self._running.get(flow.id)
         if entry is None:
             if call_of(flow).watch is not None:
                 return  # so many calls came since that this one was dropped
             entry = self.open(flow)
-        self._draw(entry)
-        del self._running[flow.id]
         entry.let_go()
+        self._ended[flow.id] = self._running.pop(flow.id)
 
     def refresh(self) -> None:
-        """Bring what is shown of running calls up to date."""
+        """Bring the view up to date."""
         for entry in list(self._running.values()):
             if entry.drawn != entry.state:
-                self._draw(entry)
+                self.show(entry)
+        ended, self._ended = self._ended, {}
+        for entry in ended.values():
+            self.show(entry)
 
     def show(self, entry: Entry) -> None:
-        """Show a running call now, whether or not anyone looks."""
-        self._draw(entry)
+        """Bring what is shown of one call up to date."""
+        seen = entry.see()
+        if seen is None:
+            return
+        entry.drawn = entry.state
+        draw(entry, seen, self.explain(seen), self.settings.expensive_usd)
+        for flow in entry.flows:
+            self.view.show(flow)
 
     def running(self, flow: mitm_flow.Flow) -> Entry | None:
         """The running call that a flow of the gateway or of the view belongs to."""
@@ -90,8 +98,9 @@ class Book:
     def origin(self, flow: mitm_flow.Flow) -> Entry | None:
         """The call that a flow in the view shows or was duplicated from, while it is kept."""
         wanted = flow.metadata.get("request_id")
-        calls = (e for e in self.entries.values() if not e.foreign)
-        return next((e for e in calls if e.request_id == wanted), None)
+        if wanted is None:
+            return None
+        return next((e for e in self.entries.values() if e.request_id == wanted), None)
 
     # What an operator does in the view.
     def decided(self, flow: mitm_flow.Flow) -> None:
@@ -100,7 +109,7 @@ class Book:
     def adopted(self, flow: mitm_flow.Flow) -> None:
         if isinstance(flow, http.HTTPFlow) and flow.id not in self.entries:
             flow.live = flow.intercepted = False
-            self.entries[flow.id] = Entry(flow, Recorder(0, 0), foreign=True)
+            self.entries[flow.id] = Entry(Recorder(0, 0), shown=flow)
             self._evict()
 
     def removed(self, flow: mitm_flow.Flow) -> None:
@@ -111,13 +120,7 @@ class Book:
     def cleared(self) -> None:
         for name in [name for name in self.entries if name not in self._running]:
             del self.entries[name]
-
-    def _draw(self, entry: Entry) -> None:
-        entry.drawn = entry.state
-        why = self.explain(entry.call) if entry.call else {}
-        settings = self.settings
-        for flow in draw(entry, why, settings.body_cap, settings.expensive_usd):
-            self.view.show(flow)
+        self._ended.clear()
 
     def _evict(self) -> None:
         """Drop the oldest calls over the limit; a held one stays, its client waits."""
@@ -129,5 +132,6 @@ class Book:
 
     def _forget(self, name: str) -> None:
         self._running.pop(name, None)
+        self._ended.pop(name, None)
         for flow in self.entries.pop(name).flows:
             self.view.drop(flow)

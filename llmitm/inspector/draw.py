@@ -2,111 +2,92 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from mitmproxy import http
 from mitmproxy.websocket import WebSocketData
 
-from llmitm.call import Call
 from llmitm.inspector import shown, summary
-from llmitm.inspector.entry import Entry, Try
+from llmitm.inspector.entry import Entry
 from llmitm.inspector.masking import secrets_of
+from llmitm.inspector.recorder import Recorder
+from llmitm.inspector.snapshot import Seen, Sent
 from llmitm.inspector.summary import Scalar
 
 HELD = "held for an operator"
 
 
-def draw(
-    entry: Entry, why: Mapping[str, Scalar], cap: int, expensive: Decimal | None
-) -> list[http.HTTPFlow]:
-    """The flows of a running or just ended call, brought up to date. `why` is its routing."""
-    call = entry.call
-    if call is None or entry.flow is None:
-        return []
-    secrets = [s for one in entry.tries for s in secrets_of(one.attempt.headers.items())]
-    sent = [one for one in entry.tries if one.attempt in call.attempts]  # a breaker may refuse
-    for one in sent:
-        if one.shown is None:
-            one.shown = shown.attempt_flow(call, one.attempt, entry.shown, cap)
-            entry.attempts.append(one.shown)
-        draw_attempt(one.shown, one, call, secrets)
-    draw_call(entry, call, entry.flow, why, secrets)
-    if not entry.shown.marked and call.record is not None:
-        entry.shown.marked = summary.marker(call.record, expensive)
-    return entry.flows
+def show(entry: Entry) -> http.HTTPFlow:
+    """The flow of a call in the view. Raises ValueError for a flow that an operator brought."""
+    if entry.shown is None:
+        if entry.asked is None:
+            raise ValueError("not a call")
+        entry.shown = shown.call_flow(entry.asked)
+    return entry.shown
 
 
-def draw_call(
-    entry: Entry,
-    call: Call,
-    flow: http.HTTPFlow,
-    why: Mapping[str, Scalar],
-    secrets: Sequence[bytes],
-) -> None:
-    copy = entry.shown
-    ended = _wall(call, call.ended or time.monotonic())
-    copy.response = shown.call_response(flow, entry.wire, secrets, ended)
-    copy.error = copy.error or shown.failure(flow.error.msg if flow.error else None, secrets)
-    copy.marked = flow.marked
-    copy.comment = _comment(entry, call, flow)
-    copy.metadata = {**facts(entry, call), **why, **_timing(entry)}
+def draw(entry: Entry, seen: Seen, why: Mapping[str, Scalar], expensive: Decimal | None) -> None:
+    """Bring the flows of a call up to date. `why` is its routing."""
+    copy = show(entry)
+    secrets = [s for sent in seen.sent for s in secrets_of(sent.headers.items())]
+    for position, sent in enumerate(seen.sent):
+        if position == len(entry.attempts) and entry.asked is not None:
+            entry.attempts.append(shown.attempt_flow(entry.asked, sent))
+        _draw_attempt(entry.attempts[position], sent, seen, secrets)
+    copy.response = shown.call_response(seen.answered, secrets, seen.ended)
+    copy.error = copy.error or shown.failure(seen.error, secrets)
+    copy.comment = _comment(seen)
+    copy.marked = seen.marked
+    if seen.over and not copy.marked:
+        copy.marked = summary.marker(seen.record, expensive)
+    copy.metadata = {**facts(seen), **why, **_timing(seen.wire)}
     # What a script noted; `flow.metadata` may hold objects, which break saving.
-    copy.metadata |= {k: v for k, v in flow.metadata.items() if isinstance(v, Scalar)}
-    if entry.messages:
-        copy.websocket = WebSocketData(list(entry.messages))
+    copy.metadata |= {k: v for k, v in seen.noted.items() if isinstance(v, Scalar)}
+    if seen.messages:
+        copy.websocket = WebSocketData(list(seen.messages))
 
 
-def draw_attempt(copy: http.HTTPFlow, one: Try, call: Call, secrets: Sequence[bytes]) -> None:
-    attempt, who = one.attempt, call.principal
-    ended = _wall(call, attempt.ended or time.monotonic())
-    copy.response = shown.attempt_response(one.wire, secrets, (copy.timestamp_created, ended))
-    copy.error = shown.failure(attempt.error, secrets)
-    copy.comment = summary.attempt_comment(attempt)
-    copy.marked = summary.FAILED if attempt.error else ""
-    copy.metadata = summary.known(
-        {
-            "kind": "attempt",
-            "request_id": call.request_id,
-            "attempt": attempt.number,
-            "key": who.key if who else None,
-            "user": who.user if who else None,
-            "team": who.team if who else None,
-            "model": call.model,
-            "target": f"{attempt.target.provider}/{attempt.model}",
-            "status": attempt.status,
-            "error": attempt.error,
-            "duration_ms": attempt.ms if attempt.ended else None,
-            "response_bytes": one.wire.size or None,
-            "chunks": one.wire.timing or None,
-        }
-    )
-
-
-def _comment(entry: Entry, call: Call, flow: http.HTTPFlow) -> str:
-    record, asked = call.record, entry.asked
-    note = summary.comment(record) if record else summary.running_comment(call, asked)
-    held = HELD if entry.held and record is None else None
-    return summary.joined(held, note, flow.comment)
-
-
-def facts(entry: Entry, call: Call) -> dict[str, Scalar]:
+def facts(seen: Seen) -> dict[str, Scalar]:
     """What is known of a call, for `~meta`."""
-    found = {"kind": "call", **summary.metadata(call.record or call.freeze())}
-    if entry.asked is not None:
-        found.setdefault("model", entry.asked)
-    if call.record is None:  # it has neither yet
+    found = {"kind": "call", **summary.metadata(seen.record)}
+    if seen.asked_model is not None:
+        found.setdefault("model", seen.asked_model)
+    if not seen.over:  # it has neither yet
         del found["status"], found["duration_ms"]
     return found
 
 
-def _wall(call: Call, moment: float) -> float:
-    """A moment of the monotonic clock, which calls are timed by, as seconds since the epoch."""
-    return call.ts + moment - call.started
+def _draw_attempt(copy: http.HTTPFlow, sent: Sent, seen: Seen, secrets: Sequence[bytes]) -> None:
+    record = seen.record
+    copy.response = shown.attempt_response(sent, secrets, seen.ended)
+    copy.error = shown.failure(sent.error, secrets)
+    copy.comment = summary.attempt_comment(sent)
+    copy.marked = summary.FAILED if sent.error else ""
+    copy.metadata = summary.known(
+        {
+            "kind": "attempt",
+            "request_id": record.request_id,
+            "attempt": sent.number,
+            "key": record.key,
+            "user": record.user,
+            "team": record.team,
+            "model": record.model,
+            "target": sent.target,
+            "status": sent.status,
+            "error": sent.error,
+            "duration_ms": sent.ms,
+            **_timing(sent.wire),
+        }
+    )
 
 
-def _timing(entry: Entry) -> dict[str, Scalar]:
-    if not entry.wire.size:
-        return {}
-    return {"response_bytes": entry.wire.size, "chunks": entry.wire.timing}
+def _comment(seen: Seen) -> str:
+    if seen.over:
+        return summary.joined(summary.comment(seen.record), seen.comment)
+    note = summary.running_comment(seen.record, seen.asked_model)
+    return summary.joined(HELD if seen.held else None, note, seen.comment)
+
+
+def _timing(wire: Recorder) -> dict[str, Scalar]:
+    return {"response_bytes": wire.size, "chunks": wire.timing} if wire.size else {}

@@ -14,7 +14,7 @@ from llmitm.config.schema import Inspector
 from llmitm.config.secret import MASK
 from llmitm.errors import Cause, GatewayError
 from llmitm.inspector.book import Book
-from llmitm.inspector.draw import facts
+from llmitm.inspector.draw import facts, show
 from llmitm.inspector.entry import Entry
 from llmitm.inspector.masking import mask_path
 
@@ -58,9 +58,10 @@ class Holds:
             return
         call = call_of(flow)
         model = (call.body(flow) or {}).get("model")
-        entry.asked = model if isinstance(model, str) else None
-        entry.shown.metadata = facts(entry, call)
-        if self._filter(entry.shown):
+        entry.model = model if isinstance(model, str) else None
+        seen, shown = entry.see(), show(entry)
+        shown.metadata = facts(seen) if seen is not None else {}
+        if self._filter(shown):
             since = time.monotonic()
             try:
                 decided = await self._hold(book, entry, flow, self._settings.hold_timeout)

@@ -7,8 +7,9 @@ from decimal import Decimal
 
 import msgspec
 
-from llmitm.call import Attempt, Call, CallRecord
+from llmitm.call import CallRecord
 from llmitm.errors import Cause
+from llmitm.inspector.snapshot import Sent
 
 Scalar = str | int | float | bool
 
@@ -42,30 +43,23 @@ def joined(*parts: str | None) -> str:
     return _SEPARATOR.join(part for part in parts if part)
 
 
-def running_comment(call: Call, asked: str | None) -> str:
+def running_comment(record: CallRecord, asked: str | None) -> str:
     """The same for a call on its way; `asked` is the model that its body names."""
-    last = call.attempts[-1] if call.attempts else None
-    state = "waiting for a target" if last is None else "waiting for the first token"
-    if call.first_token is not None:
-        state = "streaming" if call.stream else "answering"
-    parts = [call.model or asked or call.operation]
-    if last is not None:
-        parts.append(f"{last.target.provider}/{last.model}")
-    if call.first_token is not None:
-        parts.append(f"first token {(call.first_token - call.started) * 1000:.0f} ms")
-    return joined(*parts, f"{state} …")
+    state = "waiting for a target" if record.target is None else "waiting for the first token"
+    if record.ttft_ms is not None:
+        state = "streaming" if record.stream else "answering"
+    first = f"first token {record.ttft_ms:.0f} ms" if record.ttft_ms is not None else None
+    name = record.model or asked or record.operation
+    return joined(name, record.target, first, f"{state} …")
 
 
-def attempt_comment(attempt: Attempt) -> str:
+def attempt_comment(sent: Sent) -> str:
     """What became of one attempt."""
-    on_its_way = "answering …" if attempt.status else "waiting …"
-    result = attempt.error or ("answered" if attempt.ended else on_its_way)
-    status = f"{attempt.status} {result}" if attempt.status else result
-    target = f"{attempt.target.provider}/{attempt.model}"
-    parts = [f"↳ attempt {attempt.number}", target, status]
-    if attempt.ended is not None:
-        parts.append(f"{attempt.ms} ms")
-    return joined(*parts)
+    on_its_way = "answering …" if sent.status else "waiting …"
+    result = sent.error or ("answered" if sent.ms is not None else on_its_way)
+    status = f"{sent.status} {result}" if sent.status else result
+    took = f"{sent.ms} ms" if sent.ms is not None else None
+    return joined(f"↳ attempt {sent.number}", sent.target, status, took)
 
 
 def marker(record: CallRecord, expensive: Decimal | None) -> str:

@@ -178,9 +178,7 @@ MANAGING = [
 
 
 @pytest.mark.parametrize(("method", "path", "body"), MANAGING)
-def test_managing_models(
-    access: Access, stage: Stage, method: str, path: str, body: Any
-) -> None:
+def test_managing_models(access: Access, stage: Stage, method: str, path: str, body: Any) -> None:
     """Only a key with manage_models changes the models of an Ollama server."""
     for key in ("dev", "all"):
         with pytest.raises(GatewayError) as caught:

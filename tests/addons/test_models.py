@@ -106,9 +106,7 @@ async def test_lists_what_the_key_may_use(
         ("gpts", "gpt-4o", True),
     ],
 )
-async def test_one_model(
-    models: Models, stage: Stage, key: str, model: str, there: bool
-) -> None:
+async def test_one_model(models: Models, stage: Stage, key: str, model: str, there: bool) -> None:
     """A model that has a route and that the key may use exists, any other does not."""
     path = f"/v1/models/{model}"
     if there:

