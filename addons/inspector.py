@@ -12,17 +12,19 @@ from mitmproxy import contentviews, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.export import Export
 
-from llmitm.call import Attempt, Call
+from llmitm.call import Attempt
 from llmitm.inspector.llm_view import LLMContentview
 from llmitm.inspector.parts import Parts
 from llmitm.inspector.routing import routing
+from llmitm.inspector.snapshot import Seen
 from llmitm.inspector.summary import Scalar
 from llmitm.runtime import runtime
 
 
-def why(call: Call) -> dict[str, Scalar]:
+def why(seen: Seen) -> dict[str, Scalar]:
     """Why a call went where it went."""
-    return routing(call, runtime().policies.route_for(call.model) if call.model else None)
+    model = seen.record.model
+    return routing(seen, runtime().policies.route_for(model) if model else None)
 
 
 class Inspector:

@@ -135,7 +135,9 @@ async def commands(link: Link) -> int:
     assert isinstance(reply, bytes)
     lines = [line for line in reply.decode().splitlines() if line.startswith("cmdstat_")]
     sent = ("cmdstat_evalsha:", "cmdstat_info:")
-    return sum(int(line.split("calls=")[1].split(",")[0]) for line in lines if line.startswith(sent))
+    return sum(
+        int(line.split("calls=")[1].split(",")[0]) for line in lines if line.startswith(sent)
+    )
 
 
 if __name__ == "__main__":

@@ -44,7 +44,6 @@ from llmitm.targets import Targets
 
 logger = logging.getLogger(__name__)
 
-
 HURRY_SECONDS = 1.0  # to settle what is broken off, and again to write it to the ledger
 
 
@@ -173,7 +172,7 @@ class GatewayMaster(Master):
             self._drain_timeout = HURRY_SECONDS
             for edge in self._edges:
                 edge.hurry()
-        self.shutdown()
+        self.should_exit.set()
 
     def reload(self) -> None:
         """Read the policies again, changed or not."""

@@ -59,8 +59,6 @@ class Targets:
             for route in policies.routes
             for target in route.targets
         }
-        share = policies.resilience.retry.budget
-        self.retry_budget.share = 1.0 if share is None else share
         for name, guard in self._guards.items():
             guard.breaker.configure(self._settings.get(name, self._default), now)
         for name in self._settings:
@@ -138,18 +136,27 @@ class Targets:
             return
         now, name = time.monotonic(), attempt.target.name
         guard = self.guard(name)
-        self.load.end(name)
         heard = attempt.first_token or now
-        if attempt.first_token is not None or _silent(attempt.outcome):
+        answered = attempt.outcome is None and attempt.error is None
+        # The first token of a whole answer comes with the last.
+        if answered or attempt.first_token is not None or _silent(attempt.outcome):
             self.load.first_token(name, heard - attempt.started, now)
         if attempt.outcome is None and attempt.error is not None:
-            guard.breaker.release(attempt.admission)  # cancelled: it says nothing of the target
-        else:
-            self._learn(guard, attempt, heard - attempt.started, now)
+            self.withdraw(attempt)  # cancelled: it says nothing of the target
+            return
+        self.load.end(name)
+        self._learn(guard, attempt, heard - attempt.started, now)
         attempt.admission = None
 
+    def withdraw(self, attempt: Attempt) -> None:
+        """Give the attempt's leave back, having learned nothing."""
+        if attempt.admission is not None:
+            self.load.end(attempt.target.name)
+            self.guard(attempt.target.name).breaker.release(attempt.admission)
+            attempt.admission = None
+
     def reset(self, name: str) -> None:
-        """Close a target's circuit and let it be asked again."""
+        """Close a target's circuit, let it be asked again. Raises KeyError for an unknown one."""
         guard = self._guards[name]
         guard.out_until = 0.0
         guard.breaker.reset()

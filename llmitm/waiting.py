@@ -65,13 +65,15 @@ class WaitingRoom:
             pump = asyncio.create_task(self._pump(limit.id), name=f"queue for {limit.id}")
             self._pumps[limit.id] = pump
         try:
-            async with asyncio.timeout(limit.wait):
-                return await waiter.future
-        except TimeoutError:
-            return waiter.shortage
+            await asyncio.wait({waiter.future}, timeout=limit.wait)
+        except asyncio.CancelledError:
+            if not waiter.future.cancel():  # it was let in at this moment
+                await self._give_back(waiter.future.result())
+            raise
         finally:
             queue.leave(key, waiter)
             self._freed.set()  # the pump ends with its queue
+        return waiter.shortage if waiter.future.cancel() else waiter.future.result()
 
     def freed(self) -> None:
         """Something was given back: those that wait may look."""
@@ -82,6 +84,8 @@ class WaitingRoom:
         for pump in self._pumps.values():
             pump.cancel()
         await asyncio.gather(*self._pumps.values(), return_exceptions=True)
+        self._pumps.clear()
+        self._queues.clear()
 
     async def _pump(self, name: str) -> None:
         queue = self._queues[name]
@@ -92,7 +96,8 @@ class WaitingRoom:
                 if pause and len(queue):
                     await self._pause(pause)
         finally:
-            del self._queues[name], self._pumps[name]
+            self._queues.pop(name, None)
+            self._pumps.pop(name, None)
 
     async def _round(self, queue: FairQueue[Waiter], name: str) -> float:
         """Let in whom there is room for, one of each key; returns when to look again."""

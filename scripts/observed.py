@@ -150,7 +150,7 @@ class Stand:
 async def stand(folder: Path, scrape: str = "1s") -> AsyncIterator[Stand]:
     """Everything started and answering; all of it is stopped at the end."""
     async with contextlib.AsyncExitStack() as stack:
-        gateway, admin, prometheus = (f"127.0.0.1:{port}" for port in _free_ports(3))
+        gateway, admin, prometheus = (f"127.0.0.1:{port}" for port in free_ports(3))
         providers = {name: Simulator(settings) for name, settings in PROVIDERS.items()}
         for provider in providers.values():
             await provider.start()
@@ -258,7 +258,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         await process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on."""
     with contextlib.ExitStack() as stack:
         taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]

@@ -52,7 +52,9 @@ def sketch(path: Path, title: str, panels: Sequence[tuple[Panel, Place, Data]]) 
         _panel(figure, panel, _box(place, height), data)
     raw = BytesIO()
     figure.savefig(raw, facecolor=PAPER)
-    Image.open(raw).convert("RGB").quantize(SHADES, Image.Quantize.MAXCOVERAGE).save(path, optimize=True)
+    Image.open(raw).convert("RGB").quantize(SHADES, Image.Quantize.MAXCOVERAGE).save(
+        path, optimize=True
+    )
 
 
 def _box(place: Place, height: float) -> tuple[float, float, float, float]:

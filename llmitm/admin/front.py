@@ -118,6 +118,7 @@ def _some(fleet: Fleet) -> list[Path]:
 
 
 async def _ask_all(request: web.Request, sockets: list[Path]) -> list[Answer]:
+    await request.read()  # once; from here on it is at hand
     return await asyncio.gather(*(_ask(request, socket) for socket in sockets))
 
 

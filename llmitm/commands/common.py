@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,13 @@ from typing import Any
 import click
 import uvloop
 from rich.console import Console
+from rich.table import Table
 
 from llmitm.config.load import Loaded, load
 from llmitm.config.problems import ConfigErrors
 from llmitm.stores.errors import LedgerError
 
+MOST_COLUMNS = 1000
 USUAL_CONFIG = Path("config/gateway.yaml")
 console = Console()
 errors = Console(stderr=True)
@@ -73,3 +75,20 @@ def run_until_signalled(work: Coroutine[Any, Any, None]) -> None:
 def working(text: str) -> AbstractContextManager[object]:
     """Shows on a terminal that something takes its time."""
     return errors.status(text)
+
+
+def table_of(words: Iterable[str], numbers: Iterable[str] = ()) -> Table:
+    """A table whose words are folded where there is little room, and whose numbers are not cut."""
+    table = Table()
+    for name in words:
+        table.add_column(name, overflow="fold")
+    for name in numbers:
+        table.add_column(name, justify="right", no_wrap=True)
+    return table
+
+
+def show(table: Table) -> None:
+    """Print a table; into a pipe as wide as it is, on a terminal no narrower than its numbers."""
+    natural = Console(width=MOST_COLUMNS, markup=False).measure(table)
+    needed = natural.minimum if console.is_terminal else natural.maximum
+    Console(width=max(console.width, needed), markup=False).print(table)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import click
+from rich.markup import escape
 
 from llmitm import tokens
 from llmitm.commands.common import config_option, console, read_config, run, working
@@ -51,7 +52,8 @@ def doctor(config: Path | None) -> None:
         good = True
         async for finding in examine(loaded):
             mark = "[green]ok[/green]  " if finding.ok else "[red]FAIL[/red]"
-            console.print(mark, f"{finding.what}: {finding.detail}", highlight=False)
+            said = escape(f"{finding.what}: {finding.detail}")
+            console.print(mark, said, highlight=False, soft_wrap=True)
             good = good and finding.ok
         return good
 

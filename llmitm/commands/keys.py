@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.table import Table
 
-from llmitm.commands.common import config_option, console, read_config, run
+from llmitm.commands.common import config_option, console, read_config, run, show, table_of
 from llmitm.config.load import Loaded
 from llmitm.config.schema import Key
 from llmitm.identity import IdentityDesk, NewKey, Unknown, state_of
@@ -92,7 +91,7 @@ def list_keys(config: Path | None) -> None:
     loaded = read_config(config)
     made = at_desk(loaded, lambda _, identities: identities.keys())
     now = datetime.now(UTC)
-    table = Table("key", "user", "team", "models", "state", "from")
+    table = table_of(["key", "user", "team", "models", "state", "from"])
     for key in loaded.policies.keys:
         table.add_row(
             key.id, key.user, key.team, " ".join(key.models), _state(key, now), "keys.yaml"
@@ -100,7 +99,7 @@ def list_keys(config: Path | None) -> None:
     for row in made:
         models = " ".join(row.settings.get("models", ["*"]))
         table.add_row(row.id, row.user, row.team, models, state_of(row), "database")
-    console.print(table)
+    show(table)
 
 
 def _state(key: Key, now: datetime) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 import msgspec
-from rich.table import Table
 
-from llmitm.commands.common import config_option, console, read_config
+from llmitm.commands.common import config_option, read_config, show, table_of
 from llmitm.config.schema import Address, Gateway
 
 TIMEOUT_SECONDS = 5
@@ -43,20 +42,22 @@ def targets(config: Path | None, **actions: str | None) -> None:
         answer = ask(gateway, "/admin/targets")
     if not isinstance(answer, dict) or "targets" not in answer:
         raise click.ClickException(f"What answers on {gateway.listen.admin} is no gateway.")
-    table = Table("target", "state", "in flight", "failures", "successes", "next try", "notes")
+    table = table_of(
+        ["target", "state", "notes"], ["in flight", "failures", "successes", "next try"]
+    )
     for row in answer["targets"]:
         notes = [n for n in ("draining", "credential_refused") if row[n]]
         wait = row["next_retry_in"] or row["cooldown_for"]
         table.add_row(
             row["target"],
             row["state"],
+            ", ".join(notes).replace("_", " "),
             str(row["in_flight"]),
             str(row["failures"]),
             str(row["successes"]),
             "" if wait is None else f"{wait:.0f} s",
-            ", ".join(notes).replace("_", " "),
         )
-    console.print(table)
+    show(table)
 
 
 def ask(gateway: Gateway, path: str, body: Any = None) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import sys
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -14,16 +15,31 @@ import click
 import msgspec
 from rich.table import Table
 
-from llmitm.commands.common import config_option, console, read_config, run, working
+from llmitm.commands.common import config_option, read_config, run, show, table_of, working
 from llmitm.stores.filters import Filters
 from llmitm.stores.reader import open_reader
 from llmitm.stores.usage import UsageRow
 
 GROUPS = ("key", "user", "team", "model", "target", "route", "day")
 COLUMNS = (
-    "calls", "errors", "prompt_tokens", "cached_tokens", "completion_tokens",
+    "calls", "errors", "prompt_tokens", "cached_tokens", "cache_write_tokens", "completion_tokens",
     "reasoning_tokens", "estimated", "unpriced", "cost_usd",
 )  # fmt: skip
+# What the table calls them; where all values are 0 it leaves out those after the first four.
+TITLES = {
+    "calls": "calls",
+    "prompt_tokens": "tokens in",
+    "completion_tokens": "tokens out",
+    "cost_usd": "cost USD",
+    "errors": "errors",
+    "cached_tokens": "cached",
+    "cache_write_tokens": "written",
+    "reasoning_tokens": "reasoning",
+    "estimated": "estimated",
+    "unpriced": "unpriced",
+}
+ALWAYS = 4
+MICRO_USD = Decimal("0.000001")
 
 
 @click.command()
@@ -77,7 +93,7 @@ def usage(
         case "json":
             click.echo(msgspec.json.encode(rows))
         case _:
-            console.print(as_table(rows, by))
+            show(as_table(rows, by))
 
 
 def as_csv(rows: list[UsageRow], by: str) -> str:
@@ -90,16 +106,24 @@ def as_csv(rows: list[UsageRow], by: str) -> str:
 
 
 def as_table(rows: list[UsageRow], by: str) -> Table:
-    """One line per group, and the total below."""
-    table = Table(by, show_footer=True)
-    table.columns[0].footer = "total"
-    for name in COLUMNS:
-        total = sum((getattr(row, name) for row in rows), Decimal(0))
-        title = name.replace("_", " ").replace("usd", "USD")
-        table.add_column(title, justify="right", footer=_plain(total))
+    """One line per group, and the total below. Costs are rounded, after they are added up."""
+    totals = {name: sum((getattr(row, name) for row in rows), Decimal(0)) for name in TITLES}
+    names = [n for position, n in enumerate(TITLES) if position < ALWAYS or totals[n]]
+    table = table_of([by], [TITLES[name] for name in names])
+    table.show_footer = True
+    for column, text in zip(table.columns, ["total", *_shown(totals, names)], strict=True):
+        column.footer = text
     for row in rows:
-        table.add_row(row.group or "-", *(_plain(getattr(row, name)) for name in COLUMNS))
+        values = {name: getattr(row, name) for name in names}
+        table.add_row(row.group or "-", *_shown(values, names))
     return table
+
+
+def _shown(values: Mapping[str, Decimal | int], names: Iterable[str]) -> list[str]:
+    return [
+        f"{Decimal(value).quantize(MICRO_USD):f}" if name == "cost_usd" else f"{int(value):,}"
+        for name, value in ((name, values[name]) for name in names)
+    ]
 
 
 def _plain(value: Decimal | int) -> str:

@@ -96,7 +96,11 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
                 # Where it leads, our credential and the client's prompt were not meant to go.
                 raise failed(attempt, Failure.MALFORMED, "the provider redirects: see its base_url")
             bodiless = attempt.method == "HEAD" or answer.status == 204
-            if redirects or bodiless or not (answer.content_type.endswith("json") or terms.reads_json):
+            if (
+                redirects
+                or bodiless
+                or not (answer.content_type.endswith("json") or terms.reads_json)
+            ):
                 attempt.first_token = time.monotonic()
                 return Ready(attempt, answer, terms)
             failure, wait = Failure.TOTAL_TIMEOUT, timeouts.total

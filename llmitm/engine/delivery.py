@@ -209,7 +209,10 @@ class Delivery:
         raw_headers, attempt = ready.answer.raw_headers, ready.attempt
         hops = hop_by_hop(raw_headers)
         return [
-            (name, hidden(local(value, attempt.url) if low == b"location" else value, attempt.secrets))
+            (
+                name,
+                hidden(local(value, attempt.url) if low == b"location" else value, attempt.secrets),
+            )
             for name, value in raw_headers
             if (low := name.lower()) not in _KEPT_BACK
             and low not in hops

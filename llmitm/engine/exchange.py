@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from dataclasses import replace
 
 from mitmproxy import http
 
@@ -66,7 +67,7 @@ class Exchange:
 
     async def run(self) -> None:
         """Answer the call. Raises GatewayError where no target could."""
-        self._runtime.targets.retry_budget.deposit(time.monotonic())
+        self._runtime.targets.retry_budget.deposit(time.monotonic(), self._policy.retry.budget)
         target: Target | None = self._call.plan[0]
         with KeepAlive(self._call, self._delivery, self._policy.keep_alive):
             while target is not None:
@@ -79,9 +80,11 @@ class Exchange:
     async def _ask(self, target: Target) -> Ready:
         """An answer of `target`, or of the next one where that one is faster (hedging)."""
         after, other = self._policy.hedge_after, self._unasked(target)
-        if after is None or other is None or not self._call.stream or self._resumption:
+        if after is None or other is None or not self._may_hedge():
             return await self._attempt(target)
-        return await race(self._attempt, target, other, after, self._outrun)
+        ready = await race(self._attempt, target, other, after, self._outrun)
+        self._call.attempts.sort(key=lambda attempt: attempt is ready.attempt)  # to the end
+        return ready
 
     async def _attempt(self, target: Target) -> Ready:
         call, runtime = self._call, self._runtime
@@ -91,9 +94,7 @@ class Exchange:
         translation = prepare(
             self._flow, call, attempt, provider, runtime.targets.base_url(target.provider), body
         )
-        attempt.started = time.monotonic()
-        await self._hooks.decide("upstream_request", self._flow, attempt)
-        call.attempts.append(attempt)
+        await self._admit(attempt)
         terms = Terms(call, self._policy.timeouts, translation, self._policy.hold)
         try:
             sent: Body = self._upload.body(attempt) if self._upload else attempt.body
@@ -106,10 +107,20 @@ class Exchange:
             await self._failed(attempt, failure)
             raise
         except asyncio.CancelledError:
-            attempt.error = "cancelled"  # the client left, or a hedged attempt was faster
+            await self._given_up(attempt)
             raise
         finally:
             call.upstream_wait += time.monotonic() - attempt.started
+
+    async def _admit(self, attempt: Attempt) -> None:
+        """Have the addons let the attempt go. Raises AttemptFailed where its target isn't asked."""
+        attempt.started = time.monotonic()
+        try:
+            await self._hooks.decide("upstream_request", self._flow, attempt)
+        except BaseException:
+            self._runtime.targets.withdraw(attempt)  # one addon may have let it go, the next not
+            raise
+        self._call.attempts.append(attempt)
 
     async def _deliver(self, ready: Ready) -> None:
         attempt = ready.attempt
@@ -140,8 +151,10 @@ class Exchange:
         try:
             while events := await stream.next():
                 await delivery.send(resumption.through(events, stream.complete))
+        except GatewayError as error:
+            ready.attempt.error = error.cause.value  # what it wrote doesn't fit to what was there
+            raise
         finally:
-            ready.attempt.usage = stream.usage
             resumption.account(ready.attempt, stream)
         await report(self._hooks, self._flow, ready.attempt)
         await delivery.send(resumption.ending(stream))
@@ -149,9 +162,15 @@ class Exchange:
 
     async def _after(self, target: Target, failure: AttemptFailed) -> Target | None:
         """Where the call goes on after a failed attempt; None where the client has its answer."""
-        outcome = failure.outcome
-        if self._resumption and self._resumption.prefill_refused(target, outcome):
-            return target
+        outcome, retry = failure.outcome, self._policy.retry
+        if outcome.committed:
+            self._deadline = outcome.at + retry.deadline  # it was for the first token, which came
+        if self._resumption is not None:
+            outcome = replace(outcome, committed=True)  # the client has the beginning
+            room = retry.attempts - len(self._call.attempts)
+            if room > 0 and self._resumption.prefill_refused(target, outcome):
+                self._history.append(outcome)
+                return target
         decision = failover.decide(outcome, self._context(), _rng)
         self._history.append(outcome)
         match decision:
@@ -159,10 +178,11 @@ class Exchange:
                 await self._delivery.provider_refusal(failure)
                 return None
             case Next(name):
-                self._count_failover(target.name, name, outcome)
+                self._count_failover(outcome.target, name, outcome)
                 return self._plan[name]
             case Retry(name, after):
-                self._runtime.targets.retry_budget.take(time.monotonic())
+                if retry.budget is not None:
+                    self._runtime.targets.retry_budget.take(time.monotonic())
                 self._runtime.metrics["llmitm_retries_total"].at(name).inc()
                 await asyncio.sleep(after)
                 return self._plan[name]
@@ -171,18 +191,18 @@ class Exchange:
                 raise GatewayError(cause, message, retry_after=retry_after)
 
     def _context(self) -> failover.Context:
-        retry = self._policy.retry
-        now = time.monotonic()
+        retry, budget = self._policy.retry, self._runtime.targets.retry_budget
+        outrun = sum(attempt.outcome is None for attempt in self._call.attempts)
         return failover.Context(
             targets=self._call.plan,
             earlier=self._history,
-            attempts=retry.attempts,
+            attempts=retry.attempts - outrun,
             repeats=retry.attempts - 1,
             deadline=self._deadline,
             backoff_base=retry.base,
             backoff_max=retry.max,
             backoff_growth=retry.multiplier,
-            may_retry=self._runtime.targets.retry_budget.available(now),
+            may_retry=retry.budget is None or budget.available(time.monotonic()),
             prompt_tokens=self._call.prompt_estimate,
             failover_on_content_policy=self._policy.failover_on_content_policy,
             resume=self._policy.mid_stream == "resume"
@@ -195,6 +215,17 @@ class Exchange:
         reason = failure.outcome.failure
         attempt.error = reason.value if reason else failure.outcome.category.value
         await report(self._hooks, self._flow, attempt)
+
+    async def _given_up(self, attempt: Attempt) -> None:
+        """The client left, or another attempt was faster."""
+        if attempt.ended is None:
+            attempt.error = "cancelled"
+            await report(self._hooks, self._flow, attempt)
+
+    def _may_hedge(self) -> bool:
+        """Whether the client waits for a stream's first token, and two more may be asked for it."""
+        room = self._policy.retry.attempts - len(self._call.attempts)
+        return self._call.stream and not (self._resumption or self._upload) and room > 1
 
     def _outrun(self, target: Target, failure: AttemptFailed) -> None:
         """An attempt failed while a hedged one was still running."""

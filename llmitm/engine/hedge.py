@@ -34,10 +34,10 @@ async def race(
         if not done:
             tasks[asyncio.ensure_future(attempt(second))] = second
         while True:
-            done, running = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 fault = task.exception()
-                if fault is None or not running or not isinstance(fault, AttemptFailed):
+                if len(tasks) == 1 or not isinstance(fault, AttemptFailed):
                     del tasks[task]
                     return task.result()
                 failed(tasks.pop(task), fault)
@@ -50,4 +50,7 @@ async def race(
 def _close_late(task: asyncio.Future[Ready]) -> None:
     """An attempt that was ready in the moment it was cancelled holds a connection."""
     if not task.cancelled() and task.exception() is None:
-        task.result().close()
+        ready = task.result()
+        ready.attempt.error = "cancelled"
+        ready.attempt.produced = ready.stream.text if ready.stream else ""
+        ready.close()

@@ -83,9 +83,7 @@ class HookTable:
 
     def rebuild(self, addons: Iterable[object]) -> None:
         chain = list(traverse(list(addons)))
-        self._table = {
-            name: tuple(_handlers(chain, name)) for name in sorted(DECIDING | OBSERVING)
-        }
+        self._table = {name: tuple(_handlers(chain, name)) for name in sorted(DECIDING | OBSERVING)}
 
     def has(self, name: str) -> bool:
         return bool(self._table.get(name))

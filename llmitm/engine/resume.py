@@ -8,6 +8,7 @@ repeats what the client has.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from mitmproxy import http
@@ -33,6 +34,7 @@ class Resumption:
         self._delivered: list[str] = []
         self._seam: Seam | Splice | None = None
         self._prefilled: str | None = None
+        self._spent = 0  # tokens of the prefill
         self._refused: set[str] = set()
         self._finish: str | None = None
 
@@ -47,8 +49,8 @@ class Resumption:
         delivered = "".join(self._delivered)
         request = None
         if target.prefill and target.name not in self._refused:
-            spent = tokens.count_text(delivered, call.model or "")
-            request = prefill_request(call.dialect, call.operation, body, delivered, spent)
+            self._spent = tokens.count_text(delivered, call.model or "")
+            request = prefill_request(call.dialect, call.operation, body, delivered, self._spent)
         self._prefilled = target.name if request is not None else None
         self._seam = Splice(delivered) if request is None else Seam(delivered)
         return body if request is None else request
@@ -110,13 +112,10 @@ class Resumption:
         """Usage of the answer as delivered: a prefill's own tokens are output, not prompt."""
         if last is None or self._prefilled is None:
             return last
-        earlier = "".join(a.produced for a in self._call.attempts[:-1])
-        spent = tokens.count_text(earlier, self._call.model or "")
-        return Usage(
-            prompt_tokens=max(0, last.prompt_tokens - spent),
-            completion_tokens=last.completion_tokens + spent,
-            cached_tokens=last.cached_tokens,
-            reasoning_tokens=last.reasoning_tokens,
+        return replace(
+            last,
+            prompt_tokens=max(0, last.prompt_tokens - self._spent),
+            completion_tokens=last.completion_tokens + self._spent,
             estimated=True,
         )
 

@@ -50,9 +50,7 @@ Socket = Any  # aiohttp's web.WebSocketResponse and ClientWebSocketResponse have
 class Tunnel:
     """One client's WebSocket and the provider's."""
 
-    def __init__(
-        self, lifecycle: Lifecycle, flow: http.HTTPFlow, request: web.BaseRequest
-    ) -> None:
+    def __init__(self, lifecycle: Lifecycle, flow: http.HTTPFlow, request: web.BaseRequest) -> None:
         self._lifecycle = lifecycle
         self._hooks = lifecycle.hooks
         self._runtime = lifecycle.runtime

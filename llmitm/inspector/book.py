@@ -72,14 +72,14 @@ class Book:
         entry.let_go()
         self._ended[flow.id] = self._running.pop(flow.id)
 
-    def refresh(self) -> None:
-        """Bring the view up to date."""
-        for entry in list(self._running.values()):
-            if entry.drawn != entry.state:
-                self.show(entry)
-        ended, self._ended = self._ended, {}
-        for entry in ended.values():
+    def refresh(self, limit: int | None = None) -> None:
+        """Bring the view up to date, or at most `limit` of the calls: the rest next time."""
+        changed = [name for name, e in self._running.items() if e.drawn != e.state]
+        for name in changed[:limit]:
+            entry = self._running[name] = self._running.pop(name)  # the others' turn is next
             self.show(entry)
+        for name in list(self._ended)[:limit]:
+            self.show(self._ended.pop(name))
 
     def show(self, entry: Entry) -> None:
         """Bring what is shown of one call up to date."""

@@ -90,6 +90,9 @@ class Entry:
     def let_go(self) -> None:
         """The call is over: keep how it ended, and nothing else of the gateway's."""
         self.seen = self.see()
+        if self.shown is not None and self.shown.request.raw_content:  # while held it was whole
+            cut = self.shown.request.raw_content[: self.wire.cap]
+            self.shown.request.raw_content = cut
         self.flow = self.call = None
         self.tries.clear()
         self.messages.clear()

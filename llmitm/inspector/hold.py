@@ -82,10 +82,10 @@ class Holds:
         operator = asyncio.ensure_future(self._hold(book, entry, flow, None))
         try:
             await asyncio.wait({script, operator}, return_when=asyncio.FIRST_COMPLETED)
-            if entry.shown.error is not None and flow.killable:
+            if show(entry).error is not None and flow.killable:
                 flow.kill()
             elif flow.intercepted:
-                apply_edit(entry.shown, flow)
+                apply_edit(show(entry), flow)
                 flow.resume()
         finally:
             script.cancel()
@@ -95,7 +95,7 @@ class Holds:
         self, book: Book, entry: Entry, flow: http.HTTPFlow, seconds: float | None
     ) -> bool:
         """Wait for an operator's decision; False where the timeout decided."""
-        shown = entry.shown
+        shown = show(entry)
         shown.request.raw_content = flow.request.raw_content  # all of it: it may be edited
         decision = asyncio.get_running_loop().create_future()
         self._waiting[shown.id] = decision
@@ -115,11 +115,11 @@ class Holds:
 
 def _go_on(entry: Entry, flow: http.HTTPFlow, *, decided: bool) -> None:
     """Carry out what was decided about a held call. Raises GatewayError for a killed one."""
-    request_id = call_of(flow).request_id
-    if entry.shown.error is not None:
+    shown, request_id = show(entry), call_of(flow).request_id
+    if shown.error is not None:
         logger.info("inspector: %s killed while held", request_id)
         raise GatewayError(Cause.PERMISSION, STOPPED if decided else TOO_LATE)
-    edited = apply_edit(entry.shown, flow)
+    edited = apply_edit(shown, flow)
     done = "edited and resumed" if edited else "resumed"
     logger.info(
         "inspector: %s %s by %s", request_id, done, "an operator" if decided else "the timeout"

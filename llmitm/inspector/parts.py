@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llmitm.call import Call
 from llmitm.config.address import Address
 from llmitm.config.schema import Inspector
 from llmitm.engine.lifecycle import Lifecycle
@@ -14,6 +13,7 @@ from llmitm.inspector.hold import Holds
 from llmitm.inspector.live import Live
 from llmitm.inspector.replay import Replays
 from llmitm.inspector.site import Site
+from llmitm.inspector.snapshot import Seen
 from llmitm.inspector.summary import Scalar
 
 
@@ -25,7 +25,7 @@ class Parts:
         settings: Inspector,
         address: Address,
         lifecycle: Lifecycle,
-        why: Callable[[Call], dict[str, Scalar]],
+        why: Callable[[Seen], dict[str, Scalar]],
     ) -> None:
         self.holds = Holds(settings)
         self.holds.set_filter(settings.hold)

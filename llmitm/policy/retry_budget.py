@@ -21,10 +21,10 @@ class RetryBudget:
         self._tokens = self._capacity
         self._updated: float | None = None
 
-    def deposit(self, now: float) -> None:
-        """Count one call, at its first attempt."""
+    def deposit(self, now: float, share: float | None = None) -> None:
+        """Count one call, at its first attempt; its route may have a `share` of its own."""
         self._refill(now)
-        self._tokens = min(self._capacity, self._tokens + self.share)
+        self._tokens = min(self._capacity, self._tokens + (self.share if share is None else share))
 
     def available(self, now: float) -> bool:
         """Whether `take` would succeed."""

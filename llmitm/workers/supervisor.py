@@ -156,7 +156,7 @@ class Supervisor:
             await slot.ready.wait()
         self.ready.set()
         logger.info(
-            "gateway on %s, admin on %s, workers: %d",
+            "the gateway listens on %s, its admin API on %s, workers: %d",
             self.address, Address(*self.admin_address), len(self._slots),
         )  # fmt: skip
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmitm.dialects import max_output, prompt_text
+from llmitm.dialects import limited, max_output, prompt_text
 
 IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 TOOL = {"type": "function", "function": {"name": "get"}}
@@ -164,3 +164,23 @@ LIMITS = [
 def test_the_most_a_request_may_write(dialect, operation, body, tokens):
     """The limit holds for each of the choices that are asked for."""
     assert max_output(dialect, operation, body) == tokens
+
+
+@pytest.mark.parametrize(
+    ("dialect", "operation", "body", "changes"),
+    [
+        ("openai", "chat", {}, {"max_completion_tokens": 7}),
+        ("openai", "completions", {}, {"max_tokens": 7}),
+        ("openai", "responses", {}, {"max_output_tokens": 7}),
+        ("anthropic", "messages", {}, {"max_tokens": 7}),
+        ("ollama", "chat", {}, {"options": {"num_predict": 7}}),
+        ("ollama", "generate", {"options": {"seed": 1, "num_predict": -1}},
+         {"options": {"seed": 1, "num_predict": 7}}),
+        ("openai", "embeddings", {}, None),
+    ],
+)  # fmt: skip
+def test_limiting_the_output(dialect, operation, body, changes):
+    """The field that bounds an answer, beside what the request says already."""
+    assert limited(dialect, operation, body, 7) == changes
+    if changes is not None:
+        assert max_output(dialect, operation, {**body, **changes}) == 7

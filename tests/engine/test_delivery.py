@@ -6,14 +6,13 @@ import gzip
 import json
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 
 import brotli
 import pytest
 import zstandard
 
 from tests.support.calls import one_call
-from tests.support.rig import AUTH, CHAT, JSON, Rig, rigged
+from tests.support.rig import AUTH, CHAT, JSON, Rig
 from tests.support.wire import (
     DONE,
     STREAM_HEAD,
@@ -149,25 +148,6 @@ def test_bytes_that_break_off(rig: Rig) -> None:
         with pytest.raises(EOFError):
             client.chunk()
     assert calls[0].error == "stream_cut"
-
-
-def test_bytes_are_of_one_target(tmp_path: Path) -> None:
-    """Where bytes of one target's answer are out, none of another's are put behind them."""
-    targets = [{"provider": "sim", "model": "a"}, {"provider": "sim", "model": "b"}]
-    policies = {
-        "routes": {"routes": [{"model": "voice", "targets": targets}]},
-        "resilience": {"retry": {"attempts": 3, "base": 0.001}},
-    }
-    with rigged(tmp_path, policies) as rig:
-        client = rig.post(b'{"model": "voice", "input": "hi"}', "/v1/audio/speech")
-        peer, _ = rig.asked()
-        peer.send(reply(200, b"", {"content-type": "audio/mpeg", "content-length": "6"}), b"one")
-        assert client.head().status == 200
-        assert client.chunk() == b"one"
-        peer.close()
-        assert client.closed()
-        assert [a.target for a in rig.watcher.wait()[0].attempts] == ["sim/a"]
-        rig.reset()
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,8 @@ class Names:
 def resolve(*addresses: str) -> Names:
     """From here on names mean `addresses`, for this test's loop."""
     names = Names(*addresses)
-    asyncio.get_running_loop().getaddrinfo = names.getaddrinfo  # type: ignore[method-assign]
+    loop: Any = asyncio.get_running_loop()
+    loop.getaddrinfo = names.getaddrinfo
     return names
 
 

@@ -104,9 +104,7 @@ def test_expect_100_continue(rig: Rig) -> None:
     [({}, 401), ({**JSON, "content-length": "200000"}, 413)],
     ids=["no key", "too large"],
 )
-def test_expect_is_refused_before_the_body(
-    rig: Rig, headers: dict[str, str], status: int
-) -> None:
+def test_expect_is_refused_before_the_body(rig: Rig, headers: dict[str, str], status: int) -> None:
     """A refused client is never told to go on, and the connection closes at once."""
     client = rig.client()
     fields = {"content-length": "1000", **headers, "expect": "100-continue"}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.calls import one_call
-from tests.support.rig import AUTH, CHAT, JSON, Rig, rigged
+from tests.support.rig import AUTH, Rig
 from tests.support.wire import chat, completion, reply, request
 
 KEY = AUTH["authorization"].encode()
@@ -130,48 +127,6 @@ def test_many_headers_are_passed(rig: Rig) -> None:
     assert asked.headers["x-89"] == "a" * 50
     peer.send(reply(200, completion()))
     assert client.message().status == 200
-
-
-@pytest.fixture
-def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
-    """A gateway that waits for nobody."""
-    limits = {"header_timeout": 0.2, "body_timeout": 0.2, "idle_timeout": 0.2, "buffer_body": 1000}
-    with rigged(tmp_path_factory.mktemp("hasty"), http=limits) as rig:
-        yield rig
-        rig.reset()
-
-
-def test_slow_clients(hasty: Rig) -> None:
-    """A head that doesn't end is a 408, so is a body; a connection without a request is closed."""
-    slow_head = hasty.client()
-    slow_head.send(b"GET /api/version HTTP/1.1\r\nhost: x\r\n")
-    silent = hasty.client()
-    slow_body = hasty.client()
-    slow_body.send(request("POST", CHAT, None, {**JSON, "content-length": "100"}), b'{"model": ')
-    answer = slow_head.message()
-    assert answer.status == 408
-    assert "error" in answer.json
-    assert slow_head.closed()
-    answer = slow_body.message()
-    assert answer.status == 408
-    assert "error" in answer.json
-    assert slow_body.closed()
-    assert silent.closed()
-    assert [r.status for r in hasty.watcher.wait(2)] == [408, 408]
-
-
-def test_slow_upload(hasty: Rig) -> None:
-    """A streamed body that stops is a 408 too; the provider's connection is cut, not blamed."""
-    client = hasty.client()
-    kind = {**AUTH, "content-type": "application/octet-stream", "content-length": "9000"}
-    client.send(request("POST", "/v1/uploads/1", None, kind), bytes(3000))
-    peer = hasty.accept()
-    peer.head()
-    assert client.message().status == 408
-    peer.rest()
-    record = hasty.watcher.wait()[0]
-    assert record.error == "client_timeout"
-    assert record.attempts[0].error == "client_timeout"
 
 
 def test_idle_connections_are_kept_for_a_while(rig: Rig) -> None:

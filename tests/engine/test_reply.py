@@ -147,7 +147,9 @@ def test_comment_before_and_after_the_head() -> None:
     assert reply.comment([(b"x-request-id", b"1")])
     assert reply.comment([])
     chunk = b"e\r\n: keep-alive\n\n\r\n"
-    assert connection.sent.endswith(b"x-request-id: 1\r\ntransfer-encoding: chunked\r\n\r\n" + chunk * 2)
+    assert connection.sent.endswith(
+        b"x-request-id: 1\r\ntransfer-encoding: chunked\r\n\r\n" + chunk * 2
+    )
     connection.aborted = True
     assert not reply.comment([])
 
@@ -187,4 +189,7 @@ def test_waits_for_slow_readers() -> None:
 def test_hop_by_hop() -> None:
     """The names that Connection nominates are hop-by-hop too."""
     assert hop_by_hop([(b"x", b"y")]) is HOP_BY_HOP
-    assert hop_by_hop([(b"Connection", b"X-A, x-b"), (b"x-a", b"1")]) == HOP_BY_HOP | {b"x-a", b"x-b"}
+    assert hop_by_hop([(b"Connection", b"X-A, x-b"), (b"x-a", b"1")]) == HOP_BY_HOP | {
+        b"x-a",
+        b"x-b",
+    }

@@ -90,7 +90,15 @@ def test_what_is_no_usage(event: Any) -> None:
 
 @pytest.mark.parametrize(
     ("code", "sent"),
-    [(None, 1000), (1000, 1000), (1001, 1001), (1005, 1000), (1006, 1011), (1015, 1011), (4000, 4000)],
+    [
+        (None, 1000),
+        (1000, 1000),
+        (1001, 1001),
+        (1005, 1000),
+        (1006, 1011),
+        (1015, 1011),
+        (4000, 4000),
+    ],
 )
 def test_close_code(code: int | None, sent: int) -> None:
     """Sends on each code that may be sent, and one that fits for the others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from llmitm.engine.answer import HIGH_WATER
 from llmitm.engine.origin import Origin, Proxy, origin_of
 from llmitm.engine.upstream import Answer, Body, Upstream, UpstreamError, framing, request_head
 from llmitm.policy.outcome import Failure
@@ -272,6 +274,10 @@ async def test_an_answer_that_began_is_not_asked_for_again() -> None:
         assert len(server.callers) == 1
 
 
+def _is_behind(answer: Answer) -> bool:
+    return answer._size > HIGH_WATER
+
+
 async def test_tls(tmp_path: Path) -> None:
     """Over TLS too: a slow reader makes the server wait, and the connection is used again."""
     authority = Authority(tmp_path)
@@ -285,11 +291,9 @@ async def test_tls(tmp_path: Path) -> None:
             assert len((await caller.request()).body) == size
             caller.send(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size, bytes(size))
             answer = await asking
-            before = 0
-            while before != caller.unsent:
-                before = caller.unsent
-                await asyncio.sleep(0.05)
-            assert caller.unsent > size // 4
+            await until(functools.partial(_is_behind, answer))
+            await asyncio.sleep(0.05)
+            assert answer._size < size // 4
             assert len(await answer.read(size)) == size
         assert (len(server.callers), upstream.open_connections) == (1, 1)
         await upstream.close()

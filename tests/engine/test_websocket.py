@@ -6,6 +6,7 @@ import json
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +76,15 @@ class Bench:
         self.provider = provider
         self.watcher: Watcher = watch(gateway)
 
-    def client(self, query: str = "model=gpt-realtime", **more: Any) -> ClientConnection:
+    def client(self, query: str = "model=gpt-realtime", **more: Any) -> Any:
         url = f"{self.gateway.url}/v1/realtime?{query}".replace("http", "ws", 1)
         headers = {"additional_headers": {"authorization": f"Bearer {KEY}"}}
         return connect(url, **{**headers, **more})
 
-    def both(self) -> tuple[ClientConnection, ServerConnection]:
-        client = self.client()
-        return client, self.provider.session()
+    @contextmanager
+    def both(self) -> Iterator[tuple[ClientConnection, ServerConnection]]:
+        with self.client() as client:
+            yield client, self.provider.session()
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +127,7 @@ def bench(shared: Bench) -> Iterator[Bench]:
 
 def test_messages_pass(bench: Bench) -> None:
     """Text and binary messages pass in both directions, in order."""
-    client, provider = bench.both()
-    with client:
+    with bench.both() as (client, provider):
         client.send("one")
         client.send(b"\x00two")
         assert provider.recv(SECONDS) == "one"
@@ -140,8 +141,7 @@ def test_messages_pass(bench: Bench) -> None:
 
 def test_request(bench: Bench) -> None:
     """The provider gets the target's model and our credential, never the client's."""
-    client, provider = bench.both()
-    with client:
+    with bench.both() as (client, provider):
         assert provider.request is not None
         assert provider.request.path == "/v1/realtime?model=theirs"
         assert provider.request.headers.get_all("authorization") == ["Bearer sk-provider"]
@@ -172,8 +172,11 @@ def test_key_in_a_protocol(bench: Bench) -> None:
 )
 def test_refused(bench: Bench, query: str, headers: dict[str, str], status: int) -> None:
     """A handshake is refused like any call: with a status and a JSON error."""
-    with pytest.raises(InvalidStatus) as refused:
-        bench.client(query, additional_headers=headers)
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        bench.client(query, additional_headers=headers),
+    ):
+        pytest.fail("the handshake was taken")
     answer = refused.value.response
     assert answer.status_code == status
     assert answer.body is not None
@@ -184,62 +187,65 @@ def test_refused(bench: Bench, query: str, headers: dict[str, str], status: int)
 def test_provider_that_takes_no_websocket(bench: Bench) -> None:
     """A provider that refuses the handshake is a 503."""
     url = f"{bench.gateway.url}/v1/responses".replace("http", "ws", 1)
-    with pytest.raises(InvalidStatus) as refused:
+    refusing: Any = ["refused"]
+    with (
+        pytest.raises(InvalidStatus) as refused,
         connect(
             url + "?model=gpt-a",
             additional_headers={"authorization": f"Bearer {KEY}"},
-            subprotocols=["refused"],  # type: ignore[list-item]
-        )
+            subprotocols=refusing,
+        ),
+    ):
+        pytest.fail("the handshake was taken")
     assert refused.value.response.status_code == 503
 
 
 def test_closed_by_the_client(bench: Bench) -> None:
     """A client's closing code reaches the provider."""
-    client, provider = bench.both()
-    client.close(4001, "bye")
-    with pytest.raises(ConnectionClosed) as closed:
-        provider.recv(SECONDS)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 4001
+    with bench.both() as (client, provider):
+        client.close(4001, "bye")
+        with pytest.raises(ConnectionClosed) as closed:
+            provider.recv(SECONDS)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4001
 
 
 def test_closed_by_the_provider(bench: Bench) -> None:
     """A provider's closing code reaches the client."""
-    client, provider = bench.both()
-    threading.Thread(target=provider.close, args=(4002,)).start()
-    with pytest.raises(ConnectionClosed) as closed:
-        client.recv(SECONDS)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 4002
-    assert bench.watcher.wait()[0].error is None
+    with bench.both() as (client, provider):
+        threading.Thread(target=provider.close, args=(4002,)).start()
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(SECONDS)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 4002
+        assert bench.watcher.wait()[0].error is None
 
 
 def test_client_that_is_gone(bench: Bench) -> None:
     """A client that vanishes takes the provider's session with it."""
-    client, provider = bench.both()
-    client.socket.shutdown(2)
-    with pytest.raises(ConnectionClosed):
-        provider.recv(SECONDS)
-    assert bench.watcher.wait()[0].error == "client_closed"
+    with bench.both() as (client, provider):
+        client.socket.shutdown(2)
+        with pytest.raises(ConnectionClosed):
+            provider.recv(SECONDS)
+        assert bench.watcher.wait()[0].error == "client_closed"
 
 
 def test_provider_that_is_gone(bench: Bench) -> None:
     """A provider that vanishes is said to the client, and is no success."""
-    client, provider = bench.both()
-    provider.socket.shutdown(2)
-    with pytest.raises(ConnectionClosed) as closed:
-        client.recv(SECONDS)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1011
-    record = bench.watcher.wait()[0]
-    assert record.error == "stream_cut"
-    assert record.attempts[0].error == "stream_cut"
+    with bench.both() as (client, provider):
+        provider.socket.shutdown(2)
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(SECONDS)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1011
+        record = bench.watcher.wait()[0]
+        assert record.error == "stream_cut"
+        assert record.attempts[0].error == "stream_cut"
 
 
 def test_usage(bench: Bench) -> None:
     """What the provider's events say was used is added up and priced."""
-    client, provider = bench.both()
-    with client:
+    with bench.both() as (client, provider):
         for _ in range(2):
             provider.send(json.dumps({"type": "response.done", "response": {"usage": USAGE}}))
             client.recv(SECONDS)
@@ -261,45 +267,45 @@ def test_usage(bench: Bench) -> None:
 )
 def test_model_in_an_event(bench: Bench, event: dict[str, Any]) -> None:
     """A key can't reach within a session a model that it may not use."""
-    client, provider = bench.both()
-    client.send(json.dumps({"type": "response.create", "model": "gpt-4"}))
-    assert "gpt-4" in str(provider.recv(SECONDS))
-    client.send(json.dumps(event))
-    with pytest.raises(ConnectionClosed) as closed:
-        client.recv(SECONDS)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1008
-    with pytest.raises(ConnectionClosed):
-        provider.recv(SECONDS)
+    with bench.both() as (client, provider):
+        client.send(json.dumps({"type": "response.create", "model": "gpt-4"}))
+        assert "gpt-4" in str(provider.recv(SECONDS))
+        client.send(json.dumps(event))
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(SECONDS)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+        with pytest.raises(ConnectionClosed):
+            provider.recv(SECONDS)
 
 
 def test_script(bench: Bench) -> None:
     """A script edits and drops messages; one that raises ends the session."""
-    client, provider = bench.both()
-    client.send("drop this")
-    client.send("hello")
-    assert provider.recv(SECONDS) == "HELLO"
-    provider.send("hello")
-    assert client.recv(SECONDS) == "hello"
-    client.send("raise")
-    with pytest.raises(ConnectionClosed) as closed:
-        client.recv(SECONDS)
-    assert closed.value.rcvd is not None
-    assert closed.value.rcvd.code == 1011
-    assert "secret" not in closed.value.rcvd.reason
-    with pytest.raises(ConnectionClosed):
-        provider.recv(SECONDS)
+    with bench.both() as (client, provider):
+        client.send("drop this")
+        client.send("hello")
+        assert provider.recv(SECONDS) == "HELLO"
+        provider.send("hello")
+        assert client.recv(SECONDS) == "hello"
+        client.send("raise")
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(SECONDS)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1011
+        assert "secret" not in closed.value.rcvd.reason
+        with pytest.raises(ConnectionClosed):
+            provider.recv(SECONDS)
 
 
 def test_in_flight(bench: Bench) -> None:
     """A session counts as in flight for as long as it lasts."""
-    client, _ = bench.both()
+    with bench.both() as (client, _):
 
-    def in_flight() -> str:
-        text = httpx.get(f"{bench.gateway.admin_url}/metrics").text
-        return next(line for line in text.splitlines() if line.startswith("llmitm_in_flight "))
+        def in_flight() -> str:
+            text = httpx.get(f"{bench.gateway.admin_url}/metrics").text
+            return next(line for line in text.splitlines() if line.startswith("llmitm_in_flight "))
 
-    assert in_flight() == "llmitm_in_flight 1.0"
-    client.close()
-    bench.watcher.wait()
-    assert in_flight() == "llmitm_in_flight 0.0"
+        assert in_flight() == "llmitm_in_flight 1.0"
+        client.close()
+        bench.watcher.wait()
+        assert in_flight() == "llmitm_in_flight 0.0"

@@ -57,11 +57,39 @@ def test_the_gateways_objects_are_let_go() -> None:
     add_attempt(diary, flow, call)
     end(flow, call)
     diary.close(flow)
+    diary.refresh()
     gone = weakref.ref(call)
     del flow, call
     gc.collect()
     assert gone() is None
     assert len(diary.view) == 2
+
+
+def test_nothing_is_built_while_nobody_looks() -> None:
+    """Calls that come and go unseen leave no flow behind, and are there when someone looks."""
+    diary, _ = book(keep=3)
+    for _ in range(10):
+        flow, call = call_flow()
+        diary.open(flow)
+        end(flow, call)
+        diary.close(flow)
+    assert len(diary.view) == 0
+    diary.refresh()
+    assert len(diary.view) == 3
+
+
+def test_a_refresh_may_be_bounded() -> None:
+    """Each of many calls gets its turn."""
+    diary, _ = book()
+    for _ in range(5):
+        diary.open(call_flow()[0])
+        flow, call = call_flow()
+        diary.open(flow)
+        end(flow, call)
+        diary.close(flow)
+    for _ in range(3):
+        diary.refresh(2)
+    assert len(diary.view) == 10
 
 
 def test_the_oldest_calls_are_dropped() -> None:
@@ -73,6 +101,7 @@ def test_the_oldest_calls_are_dropped() -> None:
         add_attempt(diary, flow, call)
         end(flow, call)
         diary.close(flow)
+        diary.refresh()
     assert len(diary.entries) == 3
     assert len(diary.view) == 6
     assert len(list(diary.view.settings)) == 6
@@ -92,10 +121,10 @@ def test_a_call_that_was_dropped_while_it_ran_stays_dropped() -> None:
 def test_held_calls_are_not_dropped() -> None:
     """Their clients wait for a decision."""
     diary, _ = book(keep=1)
-    held = diary.open(call_flow()[0])
-    held.held = True
+    flow, _ = call_flow()
+    diary.open(flow).held = True
     diary.open(call_flow()[0])
-    assert held.shown.id in diary.entries
+    assert flow.id in diary.entries
 
 
 def test_a_refused_call_is_shown_although_it_never_got_far() -> None:
@@ -104,6 +133,7 @@ def test_a_refused_call_is_shown_although_it_never_got_far() -> None:
     flow, call = call_flow()
     end(flow, call, status=401)
     diary.close(flow)
+    diary.refresh()
     assert diary.view.get_by_id(flow.id).marked == ":x:"
 
 
@@ -113,7 +143,7 @@ def test_flows_that_an_operator_brings() -> None:
     flow, _ = call_flow()
     diary.view.add([flow])
     assert flow.live is False
-    assert diary.entries[flow.id].foreign
+    assert diary.entries[flow.id].request_id is None
     diary.view.remove([flow])
     assert flow.id not in diary.entries
 
@@ -121,12 +151,15 @@ def test_flows_that_an_operator_brings() -> None:
 def test_clearing() -> None:
     """Clearing forgets what is over."""
     diary, _ = book()
-    running = diary.open(call_flow()[0])
+    running, _ = call_flow()
+    flow_id = running.id
+    diary.open(running)
     flow, call = call_flow()
     end(flow, call)
     diary.close(flow)
+    diary.refresh()
     diary.view.clear()
-    assert list(diary.entries) == [running.shown.id]
+    assert list(diary.entries) == [flow_id]
     assert len(diary.view) == 0
 
 
@@ -150,7 +183,8 @@ def test_the_origin_of_a_flow() -> None:
     add_attempt(diary, flow, call)
     end(flow, call)
     diary.close(flow)
-    duplicate = entry.shown.copy()
+    diary.refresh()
+    duplicate = entry.flows[0].copy()
     diary.view.add([duplicate])
     assert [diary.origin(f) for f in (*entry.flows, duplicate)] == [entry] * 3
     assert diary.origin(call_flow()[0]) is None

@@ -5,13 +5,23 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 
+import pytest
 from mitmproxy import flow as mitm_flow
+from mitmproxy import http
 from mitmproxy.websocket import WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
 from llmitm.call import Attempt, Target
-from llmitm.inspector.draw import draw
+from llmitm.inspector.draw import draw, show
+from llmitm.inspector.entry import Entry
 from tests.support.inspected import ANSWER, SECRET, add_attempt, book, call_flow, end
+
+
+def drawn(entry: Entry, expensive: Decimal | None = None) -> list[http.HTTPFlow]:
+    seen = entry.see()
+    assert seen is not None
+    draw(entry, seen, {"strategy": "priority"}, expensive)
+    return entry.flows
 
 
 def test_a_call_with_two_attempts() -> None:
@@ -22,7 +32,7 @@ def test_a_call_with_two_attempts() -> None:
     add_attempt(diary, flow, call, b"{}", 503, "http_error")
     add_attempt(diary, flow, call, json.dumps(ANSWER).encode())
     end(flow, call, json.dumps(ANSWER).encode())
-    shown = draw(entry, {"strategy": "priority"}, 1000, Decimal(1))
+    shown = drawn(entry, Decimal(1))
     assert [f.metadata["kind"] for f in shown] == ["call", "attempt", "attempt"]
     assert {f.metadata["request_id"] for f in shown} == {call.request_id}
     assert [f.metadata.get("attempt") for f in shown] == [None, 1, 2]
@@ -37,8 +47,8 @@ def test_a_running_call_has_no_status() -> None:
     flow, _ = call_flow()
     diary, _ = book()
     entry = diary.open(flow)
-    entry.asked = "gpt-4o"
-    (shown,) = draw(entry, {}, 1000, None)
+    entry.model = "gpt-4o"
+    (shown,) = drawn(entry)
     assert "status" not in shown.metadata and "duration_ms" not in shown.metadata
     assert shown.metadata["model"] == "gpt-4o"
     assert shown.metadata["user"] == "ava"
@@ -50,7 +60,7 @@ def test_an_attempt_that_a_breaker_refused_is_not_shown() -> None:
     diary, _ = book()
     entry = diary.open(flow)
     diary.attempt(flow, Attempt(Target("p", "m"), 1, "m"))
-    assert len(draw(entry, {}, 1000, None)) == 1
+    assert len(drawn(entry)) == 1
 
 
 def test_what_scripts_note_is_shown() -> None:
@@ -62,7 +72,7 @@ def test_what_scripts_note_is_shown() -> None:
     flow.metadata.update(tag="t1", thing=object())
     flow.error = mitm_flow.Error("cut")
     end(flow, call)
-    (shown,) = draw(entry, {}, 1000, None)
+    (shown,) = drawn(entry)
     assert shown.comment.endswith("· look here")
     assert shown.marked == ":eyes:"
     assert shown.metadata["tag"] == "t1" and "thing" not in shown.metadata
@@ -75,6 +85,12 @@ def test_websocket_messages() -> None:
     diary, _ = book()
     entry = diary.open(flow)
     entry.keep(WebSocketMessage(Opcode.TEXT, True, b"hi"))
-    (shown,) = draw(entry, {}, 1000, None)
+    (shown,) = drawn(entry)
     assert shown.websocket is not None
     assert [message.content for message in shown.websocket.messages] == [b"hi"]
+
+
+def test_flows_that_an_operator_brought() -> None:
+    """They are in the view already, and are no calls to draw."""
+    with pytest.raises(ValueError, match="not a call"):
+        show(Entry(None))  # type: ignore[arg-type]

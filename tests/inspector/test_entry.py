@@ -5,14 +5,16 @@ from __future__ import annotations
 from mitmproxy.websocket import WebSocketMessage
 from wsproto.frame_protocol import Opcode
 
+from llmitm.inspector.draw import show
 from llmitm.inspector.entry import Entry
 from llmitm.inspector.recorder import Recorder
+from llmitm.inspector.snapshot import asked
 from tests.support.inspected import call_flow
 
 
 def entry(cap: int) -> Entry:
     flow, call = call_flow(b"x" * 100)
-    return Entry(flow, Recorder(cap, call.started), flow, call)
+    return Entry(Recorder(cap, call.started), asked(flow, 1000), flow, call)
 
 
 def test_messages_are_bounded() -> None:
@@ -35,7 +37,9 @@ def test_state_changes_with_what_there_is_to_show() -> None:
 def test_letting_go() -> None:
     """What is over holds nothing of the gateway's, and no body over the cap."""
     kept = entry(10)
-    shown = kept.shown
+    shown, request_id = show(kept), kept.request_id
     kept.let_go()
     assert kept.flow is None and kept.call is None
+    assert kept.request_id == request_id is not None
+    assert kept.see() is kept.seen
     assert shown.request.raw_content == b"x" * 10

@@ -11,8 +11,10 @@ from mitmproxy import http
 
 from llmitm.errors import Cause, GatewayError
 from llmitm.inspector.book import Book
+from llmitm.inspector.draw import show
 from llmitm.inspector.hold import STOPPED, TOO_LATE, Holds, apply_edit
 from llmitm.inspector.shown import call_flow as shown_flow
+from llmitm.inspector.snapshot import asked
 from tests.support.inspected import book as make_book
 from tests.support.inspected import call_flow, end
 
@@ -25,7 +27,7 @@ async def hold(diary: Book, holds: Holds, flow: http.HTTPFlow) -> tuple[asyncio.
     task = asyncio.ensure_future(holds.pass_or_hold(diary, entry, flow))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    return task, entry.shown
+    return task, show(entry)
 
 
 PASSING = [None, "~b nothing-like-it", "~meta 'key: other'", "~s"]
@@ -147,10 +149,10 @@ async def test_what_a_script_intercepts_an_operator_decides(decision: str) -> No
     flow.intercept()
     holds.mirror(diary, entry, flow)
     await asyncio.sleep(0.01)
-    assert entry.shown.intercepted
-    entry.shown.request.raw_content = NEW
-    getattr(entry.shown, decision)()
-    diary.view.update([entry.shown])
+    assert show(entry).intercepted
+    show(entry).request.raw_content = NEW
+    getattr(show(entry), decision)()
+    diary.view.update([show(entry)])
     await asyncio.sleep(0.01)
     assert not flow.intercepted
     assert (flow.error is not None) == (decision == "kill")
@@ -167,13 +169,13 @@ async def test_a_script_that_resumes_by_itself() -> None:
     await asyncio.sleep(0.01)
     flow.resume()
     await asyncio.sleep(0.01)
-    assert not entry.shown.intercepted
+    assert not show(entry).intercepted
 
 
 def test_method_and_path_stay() -> None:
     """What the call is was told from them already."""
     flow, _ = call_flow()
-    shown = shown_flow(flow, 1000)
+    shown = shown_flow(asked(flow, 1000))
     shown.request.path, shown.request.method = "/v1/embeddings", "PUT"
     assert not apply_edit(shown, flow)
     assert (shown.request.path, shown.request.method) == ("/v1/chat/completions", "POST")

@@ -12,7 +12,7 @@ from mitmproxy.log import LogEntry
 
 from llmitm.inspector import live as live_module
 from llmitm.inspector.book import Book
-from llmitm.inspector.live import MAX_BEHIND, PER_TICK, Live
+from llmitm.inspector.live import FLOWS_PER_TICK, MAX_BEHIND, Live
 from tests.support.inspected import book, call_flow, end
 
 
@@ -54,6 +54,7 @@ async def test_idle_without_browsers(diary: Book) -> None:
     """Nobody looks, so nothing is gathered."""
     live = Live(diary)
     over(diary)
+    diary.refresh()
     browser = Browser()
     live.browsers.add(browser)
     live.flush()
@@ -78,10 +79,11 @@ async def test_batches_are_bounded(diary: Book) -> None:
     """A burst is spread over several batches; what is gone by then is never sent."""
     live, browser = Live(diary), Browser()
     live.browsers.add(browser)
-    calls = [over(diary) for _ in range(PER_TICK + 5)]
+    calls = [over(diary) for _ in range(FLOWS_PER_TICK + 5)]
+    diary.refresh()
     diary.view.remove([diary.view.get_by_id(calls[-1])])
     live.flush()
-    assert len(browser.got) == PER_TICK
+    assert len(browser.got) == FLOWS_PER_TICK
     live.flush()
     assert [name for _, name in browser.got] == calls[:-1]
 

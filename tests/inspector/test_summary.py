@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from llmitm.call import Attempt, AttemptRecord, CallRecord, Target
+from llmitm.call import AttemptRecord, CallRecord
 from llmitm.inspector import summary
-from tests.support.inspected import call_flow
+from llmitm.inspector.recorder import Recorder
+from llmitm.inspector.snapshot import Sent
 
 GOOD = {
     "request_id": "req_1",
@@ -93,21 +94,31 @@ def test_metadata_is_scalar() -> None:
     assert "team" not in found
 
 
-def test_running_calls() -> None:
+RUNNING: list[tuple[dict[str, Any], str]] = [
+    ({"model": None, "target": None, "ttft_ms": None}, "gpt-4o · waiting for a target …"),
+    ({"ttft_ms": None, "target": "p/m"}, "gpt-4o · p/m · waiting for the first token …"),
+    ({"stream": True}, "gpt-4o · openai/gpt-4o · first token 312 ms · streaming …"),
+    ({}, "gpt-4o · openai/gpt-4o · first token 312 ms · answering …"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), RUNNING)
+def test_running_calls(changes: dict[str, Any], said: str) -> None:
     """A call on its way says where it is."""
-    _, call = call_flow()
-    assert summary.running_comment(call, "gpt-4o") == "gpt-4o · waiting for a target …"
-    call.attempts.append(Attempt(Target("p", "m"), 1, "m"))
-    assert summary.running_comment(call, None) == "chat · p/m · waiting for the first token …"
-    call.model, call.stream, call.first_token = "gpt", True, call.started + 0.2
-    assert summary.running_comment(call, None) == "gpt · p/m · first token 200 ms · streaming …"
+    assert summary.running_comment(record(**changes), "gpt-4o") == said
 
 
-def test_attempts() -> None:
+SENT = Sent(2, "p/m", "POST", "", {}, None, None, None, 1.0, None, Recorder(0, 0.0))
+ATTEMPTS: list[tuple[dict[str, Any], str]] = [
+    ({}, "↳ attempt 2 · p/m · waiting …"),
+    ({"status": 200}, "↳ attempt 2 · p/m · 200 answering …"),
+    ({"status": 200, "ms": 5}, "↳ attempt 2 · p/m · 200 answered · 5 ms"),
+    ({"status": 503, "error": "http_error", "ms": 5}, "↳ attempt 2 · p/m · 503 http_error · 5 ms"),
+    ({"error": "connect", "ms": 5}, "↳ attempt 2 · p/m · connect · 5 ms"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), ATTEMPTS)
+def test_attempts(changes: dict[str, Any], said: str) -> None:
     """An attempt's comment says what became of it."""
-    attempt = Attempt(Target("p", "m"), 2, "m", started=1.0)
-    assert summary.attempt_comment(attempt) == "↳ attempt 2 · p/m · waiting …"
-    attempt.status = 200
-    assert summary.attempt_comment(attempt) == "↳ attempt 2 · p/m · 200 answering …"
-    attempt.status, attempt.error, attempt.ended = 503, "http_error", 1.5
-    assert summary.attempt_comment(attempt) == "↳ attempt 2 · p/m · 503 http_error · 500 ms"
+    assert summary.attempt_comment(SENT._replace(**changes)) == said

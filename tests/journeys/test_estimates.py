@@ -58,14 +58,13 @@ def test_client_that_leaves_is_billed_for_what_it_got(starter: Starter, upstream
     with upstream:
         gateway = starter.gateway(provider_url=upstream.url)
         watcher = watch(gateway)
-        client = connect(gateway.url)
-        client.send(request("POST", "/v1/chat/completions", chat(stream=True), AUTH))
-        peer, _ = upstream.request()
-        peer.send(STREAM_HEAD)
-        peer.send_chunk(token("hello"))
-        peer.send_chunk(token(" world"))
-        client.until(b"world")
-        client.close()
+        with connect(gateway.url) as client:
+            client.send(request("POST", "/v1/chat/completions", chat(stream=True), AUTH))
+            peer, _ = upstream.request()
+            peer.send(STREAM_HEAD)
+            peer.send_chunk(token("hello"))
+            peer.send_chunk(token(" world"))
+            client.until(b"world")
         assert peer.closed()
         record = watcher.wait()[0]
     assert record.error == "client_closed"

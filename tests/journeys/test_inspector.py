@@ -8,11 +8,13 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from mitmproxy.io import FlowReader
 
@@ -396,6 +398,40 @@ def test_a_providers_error_may_repeat_its_key(starter: Starter) -> None:
         assert b"wrong key: Bearer *****" in inspecting.body(attempt, "response")
         assert PROVIDER_KEY.encode() not in everything(inspecting)
         server.shutdown()
+
+
+def many(gateway: Gateway, count: int) -> None:
+    """Make `count` calls over one connection."""
+    messages = [{"role": "user", "content": "x" * 2000}]
+    body = json.dumps({"model": "gpt-4o", "max_tokens": 5, "messages": messages})
+    headers = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
+    host, port = gateway.master.address
+    connection = HTTPConnection(host, port)
+    for _ in range(count):
+        connection.request("POST", "/v1/chat/completions", body, headers)
+        reply = connection.getresponse()
+        assert reply.status == 200
+        reply.read()
+    connection.close()
+
+
+def test_ten_thousand_calls_in_bounded_memory(
+    start: Callable[..., tuple[Gateway, Simulator]], pool: ThreadPoolExecutor
+) -> None:
+    """The last `keep` calls are there, and memory does not grow with the others."""
+    gateway, _ = start({"keep": 10}, keep=200)
+    process = psutil.Process()
+    for share in pool.map(many, [gateway] * 4, [500] * 4):
+        assert share is None
+    inspecting = Inspecting(gateway)
+    inspecting.flows()
+    before = process.memory_info().rss
+    for share in pool.map(many, [gateway] * 4, [2000] * 4):
+        assert share is None
+    assert len(inspecting.flows()) == 400
+    book = gateway.master.addons.get("inspector").parts.book
+    assert len(book.entries) == 200
+    assert process.memory_info().rss - before < 48 << 20
 
 
 def test_off_means_off(starter: Starter) -> None:

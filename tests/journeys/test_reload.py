@@ -15,14 +15,13 @@ import yaml
 from llmitm.call import CallRecord
 from tests.support.gateway import KEY
 from tests.support.logged import logged
-from tests.support.rig import AUTH, JSON, Rig, rigged
+from tests.support.rig import AUTH, CHAT, JSON, Rig, rigged
 from tests.support.wire import (
     DONE,
     SECONDS,
     STREAM_HEAD,
     chat,
     completion,
-    connect,
     finish,
     reply,
     request,
@@ -135,9 +134,9 @@ def test_running_stream(rig: Rig) -> None:
 
 def test_request_that_is_being_read(rig: Rig) -> None:
     """A call that was let in before an edit of its key is answered."""
-    client = connect(rig.gateway.url)
-    client.send(request("POST", "/v1/chat/completions", None, {**JSON, "expect": "100-continue",
-                        "content-length": str(len(chat()))}))  # fmt: skip
+    client = rig.client()
+    headers = {**JSON, "expect": "100-continue", "content-length": str(len(chat()))}
+    client.send(request("POST", CHAT, None, headers))
     assert client.head().status == 100
     edit(rig, "keys", {"keys": [{"id": "other", "key": "sk-a-new-key"}]})
     url = f"{rig.gateway.url}/v1/models"
@@ -146,7 +145,6 @@ def test_request_that_is_being_read(rig: Rig) -> None:
     peer, _ = rig.asked()
     peer.send(reply(200, completion()))
     assert client.message().status == 200
-    client.close()
 
 
 BROKEN = {

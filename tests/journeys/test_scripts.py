@@ -17,7 +17,6 @@ from tests.support.wire import (
     STREAM_HEAD,
     chat,
     completion,
-    connect,
     finish,
     reply,
     request,
@@ -346,7 +345,9 @@ def test_broken_script(tmp_path: Path) -> None:
     starter = Starter(tmp_path)
     try:
         with pytest.raises(AddonError, match=r"script\.py.*nothing_of_that_name"):
-            starter.gateway({"addons": ["default", "./script.py"]}, provider_url="http://127.0.0.1:9")
+            starter.gateway(
+                {"addons": ["default", "./script.py"]}, provider_url="http://127.0.0.1:9"
+            )
     finally:
         starter.close()
 
@@ -354,8 +355,7 @@ def test_broken_script(tmp_path: Path) -> None:
 def test_open_gateway_without_auth(with_script: Start) -> None:
     """A request without a key never reaches a script's provider, even if the script rewrites it."""
     with with_script(MODULE) as rig:
-        client = connect(rig.gateway.url)
+        client = rig.client()
         client.send(request("POST", CHAT, chat()))
         assert client.message().status == 401
-        client.close()
     assert httpx.codes.UNAUTHORIZED == rig.watcher.records[0].status

@@ -98,14 +98,14 @@ async def test_async(stand: Stand) -> None:
 
 def test_errors_are_the_sdks_own(stand: Stand) -> None:
     """Refusals raise the SDK's own exceptions, in a stream too."""
-    client = anthropic.Anthropic(base_url=stand.url, api_key="sk-wrong", max_retries=0)
-    with pytest.raises(anthropic.AuthenticationError):
-        client.messages.create(**ASKED)
-    client = client.copy(api_key=stand.key)
-    with pytest.raises(anthropic.NotFoundError):
-        client.messages.create(**{**ASKED, "model": "x@404"})
-    with (
-        pytest.raises(anthropic.APIStatusError),
-        client.messages.stream(**{**ASKED, "model": "x@error-event:after=3"}) as stream,
-    ):
-        stream.until_done()
+    with anthropic.Anthropic(base_url=stand.url, api_key="sk-wrong", max_retries=0) as client:
+        with pytest.raises(anthropic.AuthenticationError):
+            client.messages.create(**ASKED)
+        client = client.copy(api_key=stand.key)
+        with pytest.raises(anthropic.NotFoundError):
+            client.messages.create(**{**ASKED, "model": "x@404"})
+        with (
+            pytest.raises(anthropic.APIStatusError),
+            client.messages.stream(**{**ASKED, "model": "x@error-event:after=3"}) as stream,
+        ):
+            stream.until_done()

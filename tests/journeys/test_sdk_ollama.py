@@ -47,9 +47,7 @@ def test_generate(client: ollama.Client) -> None:
 
 def test_structured_output(client: ollama.Client) -> None:
     """An answer in the format of a JSON schema fits it."""
-    answer = client.chat(
-        model="sim-small", messages=MESSAGES, format=City.model_json_schema()
-    )
+    answer = client.chat(model="sim-small", messages=MESSAGES, format=City.model_json_schema())
     City.model_validate_json(answer.message.content or "")
 
 
@@ -81,9 +79,7 @@ def test_list_and_show(client: ollama.Client) -> None:
 
 async def test_async(stand: Stand) -> None:
     """The async client works, whole and streamed."""
-    client = ollama.AsyncClient(
-        host=stand.url, headers={"Authorization": f"Bearer {stand.key}"}
-    )
+    client = ollama.AsyncClient(host=stand.url, headers={"Authorization": f"Bearer {stand.key}"})
     whole = await client.chat(model="sim-small", messages=MESSAGES)
     stream = await client.chat(model="sim-small", messages=MESSAGES, stream=True)
     text = "".join([part.message.content or "" async for part in stream])
@@ -123,7 +119,5 @@ def test_langchain(langchain: dict[str, Any]) -> None:
 
 def test_langchain_embeddings(langchain: dict[str, Any]) -> None:
     """LangChain's embeddings, which sends token ids, work."""
-    embeddings = OpenAIEmbeddings(
-        model="sim-embed", check_embedding_ctx_length=False, **langchain
-    )
+    embeddings = OpenAIEmbeddings(model="sim-embed", check_embedding_ctx_length=False, **langchain)
     assert len(embeddings.embed_documents(["one", "two"])) == 2

@@ -257,7 +257,10 @@ def test_curl_sees_the_providers_bytes(stand: Stand) -> None:
         "stream_options": {"include_usage": True},
     }
     both = []
-    for url, key in ((stand.url, stand.key), (stand.simulator.url, stand.simulator.settings.api_key)):
+    for url, key in (
+        (stand.url, stand.key),
+        (stand.simulator.url, stand.simulator.settings.api_key),
+    ):
         reply = httpx.post(
             f"{url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {key}"}
         )

@@ -152,4 +152,6 @@ def test_llmitm_usage_adds_up(stand: Stand) -> None:
             r.completion_tokens for r in records
         )
     told = CliRunner().invoke(main, ["usage", "-c", config, "--format", "csv"])
-    assert sum(Decimal(row["cost_usd"]) for row in csv.DictReader(io.StringIO(told.stdout))) == total
+    assert (
+        sum(Decimal(row["cost_usd"]) for row in csv.DictReader(io.StringIO(told.stdout))) == total
+    )

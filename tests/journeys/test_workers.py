@@ -117,6 +117,23 @@ async def test_exactly_the_limit_is_admitted(fleet: Fleet) -> None:
     assert Counter(reply.status_code for reply in replies) == {200: 100, 429: 400}
 
 
+def test_a_new_key(fleet: Fleet) -> None:
+    """A key that the admin API makes works at once, and one that it deletes is gone at once."""
+    clients = fleet.clients().values()
+    secret = fleet.admin.post("/admin/keys", json={"id": "new"}).json()["key"]
+    assert [post(peer, secret).status for peer in clients] == [200, 200]
+    assert fleet.admin.delete("/admin/keys/new").status_code == 204
+    assert [post(peer, secret).status for peer in clients] == [401, 401]
+
+
+def test_draining_a_target(fleet: Fleet) -> None:
+    """All workers drain a target, and all send it calls again."""
+    for action in ("drain", "undrain"):
+        change = {"target": "sim/*", "action": action}
+        reply = fleet.admin.post("/admin/targets", json=change)
+        assert [row["draining"] for row in reply.json()["targets"]] == [action == "drain"]
+
+
 def test_a_revoked_key(fleet: Fleet) -> None:
     """A key that the command line revokes stops working on every worker within a second."""
     secret = cli("keys", "create", "-c", fleet.config, "--id", "ci").splitlines()[-1]

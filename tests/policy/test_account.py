@@ -25,9 +25,7 @@ def test_a_slot_counts_for_the_whole_period(now: float, period: float) -> None:
     limit=st.integers(1, 50),
     events=st.lists(st.tuples(st.floats(0, 40), st.integers(1, 10)), max_size=60),
 )
-def test_no_period_has_more_than_the_limit(
-    limit: int, events: list[tuple[float, int]]
-) -> None:
+def test_no_period_has_more_than_the_limit(limit: int, events: list[tuple[float, int]]) -> None:
     """At whatever pace costs come, those of any 60 seconds fit the limit."""
     account, now, given_out = Account(), EPOCH, []
     for gap, cost in events:

@@ -324,3 +324,20 @@ def test_turning_it_off_closes() -> None:
     assert call(breaker, 1.0, FAIL) is Verdict.FAILURE
     breaker.cooldown(100.0)
     assert breaker.admit(2.0) is not None
+
+
+def test_following_another_process() -> None:
+    """Opens as if it had tripped itself, and closes, without a say in what was forced."""
+    breaker = Breaker(STREAK)
+    breaker.trip(5.0)
+    breaker.trip(20.0)
+    assert breaker.retry_in(5.0) == STREAK.open_for
+    assert breaker.admit(34.0) is None
+    breaker.close()
+    assert admitted(breaker, 34.0)
+    off = Breaker(replace(STREAK, enabled=False))
+    off.trip(5.0)
+    assert off.state(5.0) is State.CLOSED
+    breaker.force_open(40.0)
+    breaker.close()
+    assert breaker.admit(99.0) is None

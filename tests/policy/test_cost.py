@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmitm.call import Usage
-from llmitm.policy.cost import Rates, Tier, UnitPrice, cost, free, nano_usd, worst_case
+from llmitm.policy.cost import Rates, Tier, UnitPrice, cost, free, nano_usd, usd, worst_case
 
 USD = st.decimals(0, 100, places=4)
 OPTIONAL = st.none() | USD
@@ -149,6 +149,14 @@ def test_free() -> None:
 def test_nano_usd(usd: str, nano: int) -> None:
     """Billionths of a dollar, rounded up."""
     assert nano_usd(Decimal(usd)) == nano
+
+
+@pytest.mark.parametrize(
+    ("nano", "text"), [(0, "0"), (1, "0.000000001"), (10**10, "10"), (1_250_000_000, "1.25")]
+)
+def test_usd(nano: int, text: str) -> None:
+    """Dollars as they are read, without trailing zeros."""
+    assert f"{usd(nano):f}" == text
 
 
 def test_policy_is_pure() -> None:

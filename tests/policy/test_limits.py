@@ -75,9 +75,7 @@ def test_standing_is_the_tightest_of_its_kind() -> None:
         Kind.TOKENS: Standing(1000, 10, 890.0),
         Kind.CONCURRENT: Standing(2, 1, inf),
     }
-    assert standings((REQUESTS,), [Level(0, 0, 0.0)], 10.0) == {
-        Kind.REQUESTS: Standing(3, 3, 0.0)
-    }
+    assert standings((REQUESTS,), [Level(0, 0, 0.0)], 10.0) == {Kind.REQUESTS: Standing(3, 3, 0.0)}
 
 
 def test_an_overdrawn_limit_has_nothing_left() -> None:

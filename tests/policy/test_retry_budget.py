@@ -21,6 +21,16 @@ def test_share() -> None:
     assert drain(budget, 0.0) == 4
 
 
+def test_share_of_a_route() -> None:
+    """A call counts for the share that its own route allows."""
+    budget = RetryBudget(share=0.25, min_per_second=1.0)
+    drain(budget, 0.0)
+    for _ in range(8):
+        budget.deposit(0.0, 0.5)
+        budget.deposit(0.0, 0.0)
+    assert drain(budget, 0.0) == 4
+
+
 def test_minimum() -> None:
     """Grants the minimum per second where there are hardly any calls."""
     budget = RetryBudget(share=0.2, min_per_second=2.0)

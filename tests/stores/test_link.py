@@ -36,9 +36,7 @@ class Changes:
 
 
 @asynccontextmanager
-async def linked(
-    url: str, changes: Callable[[bool], None] = lambda _: None
-) -> AsyncIterator[Link]:
+async def linked(url: str, changes: Callable[[bool], None] = lambda _: None) -> AsyncIterator[Link]:
     link = Link(url, (), changes)
     task = asyncio.create_task(link.run())
     await asyncio.wait_for(link.tried.wait(), 10)

@@ -40,6 +40,7 @@ async def test_a_client_that_leaves_while_the_store_is_asked(link: Link) -> None
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
+    await link.send("PING")  # by now the answer has come
     assert (await accounts.level(SLOT)).spent == 0
     assert (await accounts.level(REQUESTS)).spent == 0
 

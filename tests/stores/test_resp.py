@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +25,7 @@ def test_replies_in_any_pieces(cuts: list[int]) -> None:
     """However the network cuts them, the same replies come out."""
     edges = [0, *sorted(cuts), len(WIRE)]
     parser = Parser()
-    pieces = (WIRE[a:b] for a, b in zip(edges, edges[1:], strict=False))
+    pieces = (WIRE[a:b] for a, b in itertools.pairwise(edges))
     assert [reply for piece in pieces for reply in parser.feed(piece)] == REPLIES
 
 

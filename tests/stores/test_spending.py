@@ -71,9 +71,7 @@ async def spent(spending: Spending, budget: Budget, moment: float = NOON) -> int
     ],
     ids=lambda case: case.id if isinstance(case, Budget) else None,
 )
-async def test_windows(
-    spending: tuple[Ledger, Spending], budget: Budget, cents: int
-) -> None:
+async def test_windows(spending: tuple[Ledger, Spending], budget: Budget, cents: int) -> None:
     """A cent every half hour: as many as the budget's window has, also those just spooled."""
     ledger, reader = spending
     for number in range(96):

@@ -47,15 +47,22 @@ class Rig:
         self._open.append(peer)
         return peer
 
-    def reset(self) -> None:
-        """Close both ends and wait until the gateway has let go of everything."""
+    def close(self) -> None:
         for peer in self._open:
             peer.close()
         self._open.clear()
+
+    def reset(self) -> None:
+        """Close both ends and wait until the gateway has let go of everything."""
+        self.close()
         master = self.gateway.master
         deadline = time.monotonic() + SECONDS
         while self.gateway.call(
-            lambda: master.lifecycle.in_flight or master.runtime.upstream.open_connections
+            lambda: (
+                master.lifecycle.in_flight
+                or master.lifecycle._ending
+                or master.runtime.upstream.open_connections
+            )
         ):
             assert time.monotonic() < deadline, "a call or connection is left"
         self.upstream.none_waiting()
@@ -72,6 +79,10 @@ def rigged(
             gateway = starter.gateway(
                 settings, {**patient, **(policies or {})}, provider_url=upstream.url
             )
-            yield Rig(gateway, upstream)
+            rig = Rig(gateway, upstream)
+            try:
+                yield rig
+            finally:
+                rig.close()
     finally:
         starter.close()

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from llmitm.config.gateway import AddonEntry
@@ -105,11 +106,35 @@ async def test_cannot_begin(loaded: Loaded, tmp_path: Path) -> None:
     assert "mine.py: RuntimeError: no such thing" in str(process.failure)
 
 
-async def test_the_supervisor_dies(loaded: Loaded, tmp_path: Path) -> None:
-    """A worker whose supervisor is gone drains and ends: nobody else would end it."""
+async def test_a_job(loaded: Loaded, tmp_path: Path) -> None:
+    """A worker does as its job says; when its supervisor dies it ends: nobody else would end it."""
     process = await Worker.start()
     with held(loaded.gateway.listen.gateway) as address:
-        await process.begin(Job(of_worker(loaded, 1, address), tmp_path / "admin.sock"))
+        plan = of_worker(loaded, 1, address)
+        # The policies are of no version that is there now: they are read again.
+        job = Job(plan, tmp_path / "admin.sock", seen={}, drained=frozenset({"sim/old"}))
+        await process.begin(job)
         await process.ready.wait()
+        assert await drained(job.admin_socket) == ["sim/old"]
+        while reloads(process) == 0:
+            await process.collect()
         process._channel.close()
         assert await process.ended() == 0
+
+
+async def drained(admin_socket: Path) -> list[str]:
+    connector = aiohttp.UnixConnector(str(admin_socket))
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.get("http://localhost/admin/targets") as reply,
+    ):
+        return [row["target"] for row in (await reply.json())["targets"] if row["draining"]]
+
+
+def reloads(process: Worker) -> float:
+    counted = (
+        values[0]
+        for (family, _), (_, values) in process.tally.rows.items()
+        if family.name == "llmitm_config_reloads"
+    )
+    return sum(counted)
