@@ -99,8 +99,12 @@ clean: ## Remove what the other targets built; data/ stays
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 ##@ Docker
-.PHONY: docker docker-push up down restart logs local-docker-start local-docker-stop \
+.PHONY: env docker docker-push up down restart logs local-docker-start local-docker-stop \
 	local-docker-restart local-docker-build-and-start local-docker-restart-and-build
+env: ## Write .env with passwords of its own, where there is none
+	@scripts/bootstrap run
+	@$(BIN)/python scripts/new_env.py
+
 docker: ## Build the image llmitm; IMAGE and TAG name another
 	$(need_docker)
 	docker build -t $(IMAGE):$(TAG) .
@@ -137,13 +141,15 @@ local-docker-build-and-start: ## Build the images and start
 local-docker-restart-and-build: down local-docker-build-and-start ## Stop, build the images, start
 
 ##@ Kubernetes
-.PHONY: kind-create deploy undeploy status demo-k8s tf-init tf-apply
+.PHONY: kind-create deploy undeploy status demo-k8s manifests tf-init tf-apply
 kind-create: ## Create a kind cluster named llmitm; CLUSTER names another
 	$(need_kind)
 	kind create cluster --name $(CLUSTER)
 
 deploy: ## Install the chart with the image built here into the current cluster
 	$(need_helm)
+	@if kind get clusters 2>/dev/null | grep -qx $(CLUSTER); then \
+		kind load docker-image $(IMAGE):$(TAG) --name $(CLUSTER); fi
 	helm upgrade --install llmitm deploy/helm/llmitm --namespace $(NAMESPACE) --create-namespace \
 		--set image.repository=$(IMAGE) --set image.tag=$(TAG) --wait $(ARGS)
 
@@ -155,9 +161,16 @@ status: ## Show what runs in the cluster
 	$(need_kubectl)
 	kubectl --namespace $(NAMESPACE) get deployments,pods,services
 
-demo-k8s: ## Check the gateway in the cluster, from inside it
+demo-k8s: ## Make a call to the gateway in the cluster, from inside it
 	$(need_kubectl)
-	kubectl --namespace $(NAMESPACE) exec deploy/llmitm -- llmitm doctor
+	kubectl --namespace $(NAMESPACE) exec -i deploy/llmitm -- python - < deploy/k8s/demo.py
+
+manifests: ## Write deploy/k8s/llmitm.yaml from the chart
+	$(need_helm)
+	@printf '%s\n' '# Made of the chart in deploy/helm by make manifests: edit that, or values.yaml here.' \
+		'# The secret llmitm has to be there first: see docs/deployment.md.' > deploy/k8s/llmitm.yaml
+	helm template llmitm deploy/helm/llmitm --namespace llmitm --values deploy/k8s/values.yaml \
+		--kube-version 1.34.0 --skip-tests >> deploy/k8s/llmitm.yaml
 
 tf-init: ## Initialise Terraform
 	$(need_terraform)

@@ -29,6 +29,7 @@ GROUPS: dict[str, list[tuple[str, ...]]] = {
     "demo": [("run.txt",), ("demo.txt",)],
     "dev": [("dev.txt",), ("model.txt", "--no-deps")],
     "docs": [("dev.txt",), ("docs.txt",)],
+    "deploy": [("dev.txt",), ("deploy.txt", "--no-deps")],
 }
 
 

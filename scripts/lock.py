@@ -17,6 +17,7 @@ LOCKS: dict[str, tuple[str, ...]] = {
     "dev": (),
     "demo": (),
     "docs": (),
+    "deploy": ("--no-deps",),
     "model": ("--no-deps",),
 }
 # No index, no host and no local path may get into a lock: it has to serve every machine.

@@ -173,7 +173,7 @@ class Rehearsal:
                     shutil.copyfile(ROOT / name, place)
 
     def _relocate(self, origin: Stage, where: Path) -> None:
-        """In an image both stages have the same paths; here scripts have to be told the new ones."""
+        """An image has the same paths in both stages; here scripts need to be told the new ones."""
         for script in (where / "bin").iterdir():
             if script.is_file() and not script.is_symlink():
                 text = script.read_bytes()

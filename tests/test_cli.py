@@ -21,11 +21,14 @@ from llmitm.cli import main
 from tests.support.gateway import DEFAULT_POLICIES, default_settings, write
 from tests.support.terminal import run
 
+ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATIONS = Path(__file__).parent / "config"
 SECONDS = 20
 
 
-def commands(group: click.Group = main, name: str = "llmitm") -> Iterator[tuple[str, click.Command]]:
+def commands(
+    group: click.Group = main, name: str = "llmitm"
+) -> Iterator[tuple[str, click.Command]]:
     """Every command with its whole name, groups included."""
     yield name, group
     for word, command in group.commands.items():
@@ -104,10 +107,12 @@ def test_no_such_file(tmp_path: Path, name: str) -> None:
 
 
 def llmitm(*arguments: str, directory: Path) -> subprocess.Popen[str]:
-    env = {**os.environ, "NO_COLOR": "1", "LLMITM_DATA_DIR": str(directory)}
+    """The command in a process of its own, started in `directory`."""
+    own = {"NO_COLOR": "1", "LLMITM_DATA_DIR": str(directory), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "llmitm.cli", *arguments]
+    pipe = subprocess.PIPE
     return subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
+        command, stdout=pipe, stderr=pipe, text=True, env={**os.environ, **own}, cwd=directory
     )
 
 
@@ -146,7 +151,9 @@ def test_simulate_mistakes(options: list[str], said: str, code: int) -> None:
 
 def serve(directory: Path, **settings: object) -> str:
     """What `llmitm serve` says when it can't start."""
-    config = write(directory, {**default_settings("http://127.0.0.1:9"), **settings}, DEFAULT_POLICIES)
+    config = write(
+        directory, {**default_settings("http://127.0.0.1:9"), **settings}, DEFAULT_POLICIES
+    )
     process = llmitm("serve", "-c", str(config), directory=directory)
     _, errors = process.communicate(timeout=SECONDS)
     assert process.returncode == 1

@@ -74,5 +74,3 @@ def test_table() -> None:
         console.print(calls_table([record]))
     assert "a/m (reset) → b/m" in capture.get()
     assert "unknown" in capture.get()
-
-

@@ -9,7 +9,7 @@ import pytest
 
 FOLDER = Path(__file__).resolve().parent.parent / "requirements"
 PIN = re.compile(r"^([\w.-]+)==(\S+)(?: ; (\S.*?))? \\$", re.MULTILINE)
-NAMES = ("build", "run", "demo", "dev", "docs", "model")
+NAMES = ("build", "run", "demo", "dev", "docs", "deploy", "model")
 
 
 def canonical(name: str) -> str:

@@ -96,11 +96,7 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
                 # Where it leads, our credential and the client's prompt were not meant to go.
                 raise failed(attempt, Failure.MALFORMED, "the provider redirects: see its base_url")
             bodiless = attempt.method == "HEAD" or answer.status == 204
-            if (
-                redirects
-                or bodiless
-                or not (answer.content_type.endswith("json") or terms.reads_json)
-            ):
+            if redirects or bodiless or not (_is_json(answer) or terms.reads_json):
                 attempt.first_token = time.monotonic()
                 return Ready(attempt, answer, terms)
             failure, wait = Failure.TOTAL_TIMEOUT, timeouts.total
@@ -146,10 +142,13 @@ def first_byte_timeout(timeouts: Timeouts, stream: bool) -> float:
     return min(timeouts.first_token * factor, timeouts.total)
 
 
+def _is_json(answer: Answer) -> bool:
+    """Whether the answer is one JSON value. Lines of them are none: a download's progress."""
+    return answer.content_type.endswith("json") and answer.content_type not in STREAM_TYPES
+
+
 async def _whole(attempt: Attempt, answer: Answer, terms: Terms) -> bytes:
     body = await answer.read(MAX_WHOLE_BODY)
-    if answer.content_type == "application/x-ndjson" and terms.call.check is None:
-        return body
     try:
         parsed = msgspec.json.decode(body)
         if isinstance(parsed, dict):

@@ -21,7 +21,9 @@ from llmitm.errors import Cause, GatewayError
 class Source(Protocol):
     """A request whose head was read. Its methods raise GatewayError for what isn't HTTP."""
 
-    headers: Mapping[str, str]
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Its header fields, found without regard to case."""
 
     def at_hand(self) -> bytes | None:
         """The body, where all of it is here already."""
@@ -60,7 +62,8 @@ class Intake:
         here = self._source.at_hand()
         if here is not None:
             self._scan(here)
-            return self._keep(here)
+            self._keep(here)
+            return None
         self._source.go_on()
         return await self._read(bounded, int(length) if length else None)
 
@@ -74,7 +77,8 @@ class Intake:
                 return self._stream(b"".join(parts), length)
             if size > self._limits.max_body:
                 raise too_large(self._limits.max_body)
-        return self._keep(b"".join(parts))
+        self._keep(b"".join(parts))
+        return None
 
     def _may_stream(self) -> bool:
         """Whether all is known that the call is routed by."""

@@ -183,15 +183,21 @@ class Tunnel:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _from_client(self, client: Socket, upstream: Socket) -> None:
-        key = self._call.principal.policy if self._call.principal else None
         while (message := await client.receive()).type not in _CLOSING:
-            for model in models_named(message.data) if key is not None else ():
-                if model != self._call.model and not permits(key, model):
-                    raise GatewayError(
-                        Cause.PERMISSION, f"This API key may not use the model {model!r}."
-                    )
+            self._check_models(message.data)
             await self._pass(message, upstream, from_client=True)
         await self._closed(client, upstream, from_client=True)
+
+    def _check_models(self, data: str | bytes) -> None:
+        """An event of the client may ask for another model than the URL did."""
+        key = self._call.principal.policy if self._call.principal else None
+        if key is None:
+            return
+        for model in models_named(data):
+            if model != self._call.model and not permits(key, model):
+                raise GatewayError(
+                    Cause.PERMISSION, f"This API key may not use the model {model!r}."
+                )
 
     async def _from_provider(self, attempt: Attempt, upstream: Socket, client: Socket) -> None:
         while (message := await upstream.receive()).type not in _CLOSING:

@@ -7,9 +7,11 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from llmitm.stores.tables import Table
 _BUSY = 5.0  # seconds to wait for another process's transaction
 # One database for all connections of the process, with the locks of a file.
 _IN_MEMORY = "file:/llmitm?vfs=memdb"
+_making = threading.Lock()
 _PRAGMAS = "PRAGMA synchronous=NORMAL; PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY"
 
 
@@ -95,9 +98,15 @@ class SqliteDatabase:
 
 
 def _make_private(path: Path) -> None:
-    """An empty file that only its owner can read; SQLite gives its companions the same mode."""
+    """An empty file that only its owner can read; SQLite gives its companions the same mode.
+
+    A file that is there is not touched: closing it would let go of the locks that this process's
+    connections hold on it (POSIX). Another process that closes its last connection would then
+    take itself for the last user and remove the log that ours write to.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    with _making, suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _prepare(connection: sqlite3.Connection, create: bool) -> None:

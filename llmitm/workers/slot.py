@@ -53,6 +53,8 @@ class Slot:
             self._lost(worker)
             if not self._stopping.is_set():
                 await self._rest(self._after(worker, code))
+            elif code and worker.ready.is_set():
+                logger.error("worker %d %s instead of draining", worker.pid, _told(code))
 
     async def _end_of(self, worker: Worker, patience: float) -> int:
         ended = asyncio.ensure_future(worker.ended())

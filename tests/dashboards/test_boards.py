@@ -144,9 +144,7 @@ def test_logs_are_joined_by_request_id(board: Board) -> None:
     assert all("|= `$request_id`" in panel.queries[0].expr for panel in logs)
 
 
-@pytest.mark.parametrize(
-    "panel", [panel for _, panel in PANELS if panel.kind == "logs"], ids=name
-)
+@pytest.mark.parametrize("panel", [panel for _, panel in PANELS if panel.kind == "logs"], ids=name)
 def test_logs_have_these_fields(panel: Panel) -> None:
     """A query for log lines speaks of fields that the access log has."""
     expr = panel.queries[0].expr

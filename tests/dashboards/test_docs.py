@@ -106,11 +106,13 @@ def test_documents_name_metrics_that_exist(path: Path) -> None:
     text = path.read_text() if path.is_file() else ""
     named = {name for name in A_METRIC.findall(text) if not NO_METRICS.match(name)}
     unknown = {
-        name for name in named if name not in NAMES | LABELS and name not in known()
+        name
+        for name in named
+        if name not in NAMES | LABELS
+        and name not in known()
         and not any(other.startswith(f"{name}_") for other in NAMES)
     }
     assert unknown == set()
-
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule.get("alert") or rule["record"])

@@ -7,8 +7,18 @@ import pytest
 
 from tests.support.calls import watch
 from tests.support.gateway import KEY, Starter
-from tests.support.wire import DONE, STREAM_HEAD, Upstream, chat, completion, connect, finish
-from tests.support.wire import reply, request, token
+from tests.support.wire import (
+    DONE,
+    STREAM_HEAD,
+    Upstream,
+    chat,
+    completion,
+    connect,
+    finish,
+    reply,
+    request,
+    token,
+)
 
 AUTH = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
 
@@ -76,7 +86,7 @@ def test_client_that_leaves_is_billed_for_what_it_got(starter: Starter, upstream
 
 def test_no_usage_where_nothing_was_made(starter: Starter) -> None:
     """A call that was refused has neither tokens nor cost, and nothing is estimated."""
-    simulator, url = starter.simulator()
+    _, url = starter.simulator()
     gateway = starter.gateway(provider_url=url)
     watcher = watch(gateway)
     httpx.post(f"{gateway.url}/v1/chat/completions", content=chat("m@400"), headers=AUTH)

@@ -1,10 +1,11 @@
-"""Streams and uploads as they pass: at once, no faster than they are read, and not after the end."""
+"""Streams and uploads as they pass: at once, no faster than they are read, to their end only."""
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.support.calls import one_call
 from tests.support.rig import AUTH, CHAT, JSON, Rig, rigged
 from tests.support.wire import (
     DONE,
+    SECONDS,
     STREAM_HEAD,
     Peer,
     chat,
@@ -99,7 +101,7 @@ def test_token_in_pieces(rig: Rig) -> None:
 
 
 def test_client_that_leaves_a_stream(rig: Rig) -> None:
-    """A client that leaves takes the provider's connection with it; the call is over, and said so."""
+    """A client that leaves takes the provider's connection with it; the call ends, and says so."""
     with one_call(rig.watcher) as calls:
         client, peer = streaming(rig)
         client.close()
@@ -153,8 +155,17 @@ def flood(peer: Peer, data: bytes) -> int:
         while sent < FLOOD:
             sent += peer.socket.send(view[sent % len(data) :])
     except TimeoutError:
-        return sent
+        peer.socket.settimeout(SECONDS)
     return sent
+
+
+@contextmanager
+def meanwhile(work: Callable[[], None]) -> Iterator[None]:
+    """Runs `work` beside the block, and raises what it raised."""
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(work)
+        yield
+        done.result(SECONDS)
 
 
 def test_slow_reader(rig: Rig) -> None:
@@ -164,17 +175,14 @@ def test_slow_reader(rig: Rig) -> None:
     sent = flood(peer, event)
     assert sent < FLOOD / 2
     rest = len(event) - sent % len(event)
-    last = [finish(), DONE, b""]
-    sender = threading.Thread(
-        target=lambda: (
-            peer.socket.settimeout(10),
-            peer.send(event[-rest:]),
-            *(peer.send_chunk(data) for data in last),
-        )
-    )
-    sender.start()
-    body = client.rest_of_chunks()
-    sender.join()
+
+    def go_on() -> None:
+        peer.send(event[-rest:])
+        for data in (finish(), DONE, b""):
+            peer.send_chunk(data)
+
+    with meanwhile(go_on):
+        body = client.rest_of_chunks()
     assert body == CHUNK * ((sent + rest) // len(event)) + finish() + DONE
 
 
@@ -189,13 +197,9 @@ def test_slow_provider(rig: Rig) -> None:
     peer.head()
     sent = flood(client, data) + len(data) * 32
     assert sent < FLOOD / 2
-    sender = threading.Thread(
-        target=lambda: (client.socket.settimeout(10), client.send(bytes(FLOOD - sent)))
-    )
-    sender.start()
-    for _ in range(FLOOD // len(data)):
-        assert peer.exactly(len(data)) == data
-    sender.join()
+    with meanwhile(lambda: client.send(bytes(FLOOD - sent))):
+        for _ in range(FLOOD // len(data)):
+            assert peer.exactly(len(data)) == data
     peer.send(reply(200, b"{}"))
     assert client.message().status == 200
 
@@ -224,7 +228,7 @@ def test_gateway_that_is_told_to_stop(tmp_path_factory: pytest.TempPathFactory) 
         uploading.send(request("POST", CHAT, None, {**JSON, "content-length": str(len(chat()))}))
         uploading.send(chat()[:10])
         url = rig.gateway.url
-        rig.gateway.master.shutdown()
+        rig.gateway.master.shutdown()  # type: ignore[no-untyped-call]
         assert idle.closed()
         with pytest.raises(ConnectionError):
             connect(url)

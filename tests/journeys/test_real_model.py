@@ -101,7 +101,7 @@ def test_ollama(smol: Smol, model: str) -> None:
     assert whole.message.content
     assert whole.eval_count == TOKENS
     *parts, last = client.generate(model=model, prompt="Say hi.", options=options, stream=True)
-    assert "".join(part.response for part in parts)
+    assert "".join(part.response or "" for part in parts)
     assert last.done
     client._client.close()
 

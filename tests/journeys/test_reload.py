@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,7 +45,7 @@ def edit(rig: Rig, name: str, content: Any) -> None:
     text = content if isinstance(content, str) else yaml.safe_dump(content)
     fresh = path.with_suffix(".tmp")
     fresh.write_text(text)
-    os.replace(fresh, path)
+    fresh.replace(path)
 
 
 def until(condition: Callable[[], bool]) -> float:

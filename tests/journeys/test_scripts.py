@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.support.rig import CHAT, JSON, Rig, rigged
@@ -289,7 +288,7 @@ def test_kills_an_answer(with_script: Start, hook: str) -> None:
 
 
 def test_hears_of_every_end(with_script: Start, tmp_path: Path) -> None:
-    """A script hears `response` of what was answered, or `error` of what broke off, of each once."""
+    """A script hears `response` of what was answered, or `error` of what broke off, once each."""
     script = f"""
 LOG = open({str(tmp_path / "log")!r}, "a", buffering=1)
 
@@ -358,4 +357,4 @@ def test_open_gateway_without_auth(with_script: Start) -> None:
         client = rig.client()
         client.send(request("POST", CHAT, chat()))
         assert client.message().status == 401
-    assert httpx.codes.UNAUTHORIZED == rig.watcher.records[0].status
+        assert rig.watcher.wait()[0].status == 401

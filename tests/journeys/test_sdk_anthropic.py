@@ -68,7 +68,7 @@ def test_tools(client: anthropic.Anthropic) -> None:
     with client.messages.stream(**asked) as stream:
         final = stream.get_final_message()
     for message in (whole, final):
-        used = next(block for block in message.content if block.type == "tool_use")
+        used: Any = next(block for block in message.content if block.type == "tool_use")
         assert used.name == "get_weather"
         assert "city" in used.input
         assert message.stop_reason == "tool_use"
@@ -101,11 +101,11 @@ def test_errors_are_the_sdks_own(stand: Stand) -> None:
     with anthropic.Anthropic(base_url=stand.url, api_key="sk-wrong", max_retries=0) as client:
         with pytest.raises(anthropic.AuthenticationError):
             client.messages.create(**ASKED)
-        client = client.copy(api_key=stand.key)
+        right = client.copy(api_key=stand.key)
         with pytest.raises(anthropic.NotFoundError):
-            client.messages.create(**{**ASKED, "model": "x@404"})
+            right.messages.create(**{**ASKED, "model": "x@404"})
         with (
             pytest.raises(anthropic.APIStatusError),
-            client.messages.stream(**{**ASKED, "model": "x@error-event:after=3"}) as stream,
+            right.messages.stream(**{**ASKED, "model": "x@error-event:after=3"}) as stream,
         ):
             stream.until_done()

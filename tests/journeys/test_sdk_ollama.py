@@ -42,7 +42,7 @@ def test_generate(client: ollama.Client) -> None:
     whole = client.generate(model="sim-small", prompt="Once upon")
     parts = list(client.generate(model="sim-small", prompt="Once upon", stream=True))
     assert whole.response
-    assert "".join(p.response for p in parts) == whole.response
+    assert "".join(p.response or "" for p in parts) == whole.response
 
 
 def test_structured_output(client: ollama.Client) -> None:

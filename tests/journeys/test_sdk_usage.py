@@ -1,4 +1,4 @@
-"""What the ledger says of calls is what the providers said to the SDKs, to the last token and cent."""
+"""What the ledger says of calls is what the providers told the SDKs, to the last token and cent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def openai_chat(stand: Stand, *, stream: bool, ask: bool = True) -> Numbers:
         if not stream:
             usage = client.chat.completions.create(**asked).usage
         else:
-            options = {"stream_options": {"include_usage": True}} if ask else {}
+            options: Any = {"stream_options": {"include_usage": True}} if ask else {}
             *_, last = client.chat.completions.create(**asked, **options, stream=True)
             usage = last.usage
     if not ask:
@@ -55,7 +55,7 @@ def openai_responses(stand: Stand, *, stream: bool) -> Numbers:
         asked: Any = {"model": CACHED, "input": "How much?"}
         if stream:
             *_, last = client.responses.create(**asked, stream=True)
-            usage = last.response.usage  # type: ignore[union-attr]
+            usage = last.response.usage
         else:
             usage = client.responses.create(**asked).usage
     assert usage is not None

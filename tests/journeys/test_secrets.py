@@ -1,4 +1,4 @@
-"""No key gets where it doesn't belong: canaries are planted, and everything is searched for them."""
+"""No key gets where it doesn't belong: canaries are planted, and all is searched for them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def call_everything(url: str) -> list[httpx.Response]:
         replies.append(client.get("/v1/models", headers={"authorization": f"Bearer {CLIENT_KEY}"}))
         replies.append(client.get(f"/v1/files?key={CLIENT_KEY}&limit=1"))
         replies.append(client.post("/v1/files", files={"file": b"x"}, data={"purpose": "batch"}))
-        wrong = {name: "sk-wrong" for name in (*headers, "x-api-key")}
+        wrong = dict.fromkeys((*headers, "x-api-key"), "sk-wrong")
         replies.append(client.get("/v1/models", headers=wrong))
     return replies
 
@@ -129,7 +129,7 @@ def found(where: str, data: bytes, allowed: tuple[str, ...] = ()) -> list[str]:
 
 
 def test_canaries(stage: Stage, capfd: pytest.CaptureFixture[str]) -> None:
-    """After calls of every kind, no key is in a reply, flow, log, metric, ledger or the admin API."""
+    """After calls of every kind, no key is in a reply, flow, log, metric, ledger or admin page."""
     gateway = stage.gateway
     with logged(capfd, "debug") as log:
         replies = call_everything(gateway.url)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,6 +73,23 @@ async def test_locked(
     assert await database.query("SELECT count(*) FROM content") == [(0,)]
     other.execute("COMMIT")
     assert await database.change(CHANGE) == [1]
+    await database.close()
+
+
+async def test_keeps_its_locks(database: SqliteDatabase, path: Path) -> None:
+    """Nothing is lost where this process opens the file again and another one closes it."""
+    again = SqliteDatabase(path)
+    await again.connect()
+    visit = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]);"
+        "c.execute('SELECT 1 FROM calls').fetchall(); c.close()"
+    )
+    await asyncio.to_thread(subprocess.run, [sys.executable, "-c", visit, path], check=True)
+    await database.change(CHANGE)
+    later = sqlite3.connect(path, autocommit=True)
+    assert later.execute("SELECT count(*) FROM content").fetchone() == (1,)
+    later.close()
+    await again.close()
     await database.close()
 
 

@@ -92,6 +92,8 @@ def terms(
     call = Call("req_1", dialect, operation, "/", model="m", stream=stream)
     translation = translate.translation(dialect, operation, api or dialect)
     if translation is not None:
-        translation.request({"model": "m", "messages": [], "stream": stream, "max_tokens": 9})
+        messages = [{"role": "user", "content": "hi"}]
+        body = {"model": "m", "messages": messages, "stream": stream, "max_tokens": 9}
+        translation.request(body)
     limits = PATIENT.model_copy(update=timeouts)
     return Terms(call, limits, translation, Hold())

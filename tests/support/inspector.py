@@ -1,4 +1,4 @@
-"""The inspector's page as a script uses it."""
+"""A gateway with its inspector on, and the inspector's page as a script uses it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,80 @@ from typing import Any
 
 import httpx
 
-from tests.support.gateway import Gateway
+from llmitm.simulator.server import Simulator
+from tests.support.gateway import KEY, Gateway, Starter
 
 Flow = dict[str, Any]
 WAIT_SECONDS = 15
+LISTEN = {"gateway": "127.0.0.1:0", "admin": "127.0.0.1:0", "inspector": "127.0.0.1:0"}
+FEW_KEY = "sk-few-0123456789"
+PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
+POLICIES: dict[str, Any] = {
+    "keys": {
+        "users": [{"id": "ava"}],
+        "keys": [
+            {"id": "dev", "key": KEY, "user": "ava"},
+            {"id": "few", "key": FEW_KEY, "limits": {"requests_per_minute": 1}},
+        ],
+    },
+    "routes": {
+        "routes": [
+            {
+                "model": "saved",
+                "targets": [
+                    {"provider": "sim", "model": "x@503"},
+                    {"provider": "sim", "model": "steady"},
+                ],
+            },
+            {"model": "refused", "targets": [{"provider": "strict", "model": "x@401"}]},
+            {"model": "*", "targets": [{"provider": "sim"}]},
+        ]
+    },
+    "resilience": {"retry": {"attempts": 2, "base": 0.01, "max": 0.01}},
+    "prices": {
+        "prices": [
+            {
+                "provider": "sim",
+                "model": "*",
+                "input_per_million": 3,
+                "output_per_million": 12,
+            }
+        ]
+    },
+}
+
+
+def inspected(
+    starter: Starter,
+    simulated: dict[str, Any] | None = None,
+    *,
+    provider: dict[str, Any] | None = None,
+    **inspector: Any,
+) -> tuple[Gateway, Simulator]:
+    """A gateway in front of a simulator. `inspector` are its settings in gateway.yaml."""
+    simulator, url = starter.simulator(**(simulated or {}))
+    one = {"api": "simulator", "base_url": url, **(provider or {})}
+    settings = {"listen": LISTEN, "providers": {"sim": one, "strict": one}, "inspector": inspector}
+    return starter.gateway(settings, POLICIES), simulator
+
+
+def ask(
+    gateway: Gateway,
+    text: str = "What is a gateway?",
+    *,
+    model: str = "gpt-4o",
+    dialect: str = "openai",
+    key: str = KEY,
+    stream: bool = False,
+) -> httpx.Response:
+    body = {
+        "model": model,
+        "max_tokens": 20,
+        "stream": stream,
+        "messages": [{"role": "user", "content": text}],
+    }
+    headers = {"authorization": f"Bearer {key}", "cookie": "session=abc"}
+    return httpx.post(gateway.url + PATHS[dialect], json=body, headers=headers, timeout=30)
 
 
 class Inspecting:

