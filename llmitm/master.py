@@ -9,6 +9,7 @@ import resource
 import signal
 import ssl
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 
 from mitmproxy import options
@@ -17,6 +18,7 @@ from mitmproxy.master import Master
 from mitmproxy.utils import asyncio_utils
 
 from llmitm import admin, logs, retention, tokens
+from llmitm.call import Target
 from llmitm.config.defaults import data_directory
 from llmitm.config.gateway import AddonEntry
 from llmitm.config.load import Loaded
@@ -104,6 +106,7 @@ class GatewayMaster(Master):
             budgets=self.shared.budgets,
         )
         targets.tell = self.shared.tell
+        targets.price = self._price
         self.shared.linked = lambda up: metrics["llmitm_shared_store_up"].at().set(up)
         self.runtime.targets.apply(loaded.policies)
         self.lifecycle = self.runtime.lifecycle = Lifecycle(self.hooks, self.runtime)
@@ -194,6 +197,11 @@ class GatewayMaster(Master):
         self.runtime.metrics["llmitm_config_reloads_total"].at("failure").inc()
         for problem in errors.problems:
             logger.error("policy edit refused: %s", problem)
+
+    def _price(self, target: Target, model: str) -> Decimal | None:
+        """What the strategy `cheapest` compares: USD of a token read and one written."""
+        price = self.runtime.prices.unit_price(target.provider, model)
+        return None if price is None else price.base.input + price.base.output
 
     def _load_addons(self) -> None:
         self.addons.add(proxyserver.Proxyserver())

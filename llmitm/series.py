@@ -91,9 +91,14 @@ class Series:
                 return self._noted(child, label_set != labels)
         if self.spec.kind == "gauge":
             return self._noted(self._nowhere, True)
-        everything = tuple(OTHER for _ in labels)
-        child = self._children.setdefault(everything, self.metric.labels(*everything))
-        return self._noted(child, True)
+        return self._noted(self._rest(), True)
+
+    def _rest(self) -> Any:
+        """The child for what there is no room for at all."""
+        labels = tuple(OTHER for _ in self.spec.labels)
+        if labels not in self._children:
+            self._children[labels] = self.metric.labels(*labels)
+        return self._children[labels]
 
     def _candidates(self, labels: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], float]]:
         """What `labels` may be counted under, the exact ones first, with the share of the room."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from llmitm.call import Attempt, Call, Target
 from llmitm.config.schema import CircuitBreaker, Gateway, Policies, Route
@@ -40,7 +41,7 @@ class Targets:
 
     gateway: Gateway
     metrics: Metrics
-    price: Callable[[Target], float | None] = lambda _: None
+    price: Callable[[Target, str], Decimal | None] = lambda _target, _model: None
     tell: Callable[[str, bool], None] = lambda _target, _opened: None
     base_urls: dict[str, str] = field(default_factory=dict)
     balancer: Balancer = field(default_factory=Balancer)
@@ -108,7 +109,7 @@ class Targets:
             route=route.model,
             now=now,
             usable=lambda t: self.guard(t.name).usable(now),
-            price=self.price,
+            price=lambda t: self.price(t, t.model_for(call.model or "*")),
             sticky=sticky,
         )
         return tuple(plan or targets or route.targets)

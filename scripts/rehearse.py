@@ -197,7 +197,8 @@ class Rehearsal:
 
     def environment(self) -> dict[str, str]:
         """What a process of the image finds: nothing of ours but where packages come from."""
-        kept = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "UV_"))}
+        ways = ("PIP_", "UV_", "SSL_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+        kept = {k: v for k, v in os.environ.items() if k.upper().startswith(ways)}
         kept |= uv_settings(pip_settings(self.python))
         own = {name: self.stage.moved(value) for name, value in self.stage.env.items()}
         home = {"HOME": str(self.folder), "LANG": "C.UTF-8"}

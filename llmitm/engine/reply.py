@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import http
 import re
+import time
 from collections.abc import Iterable
+from email.utils import formatdate
+from functools import lru_cache
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -31,6 +34,12 @@ _BODILESS = frozenset({204, 304})
 _BREAKS = re.compile(rb"[\r\n\0]").search
 
 Header = tuple[bytes, bytes]
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> bytes:
+    """The Date header (RFC 9110 §6.6.1), which is the same for all replies of a second."""
+    return f"date: {formatdate(second, usegmt=True)}\r\n".encode()
 
 
 def local(location: bytes, url: str) -> bytes:
@@ -153,6 +162,7 @@ class Reply:
     def _head(self, status: int, headers: Iterable[Header]) -> list[bytes]:
         self.keep_alive = self.keep_alive and self._connection.reusable
         head = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status]
+        dated = False
         for name, value in headers:
             lowered = name.lower()
             if lowered in HOP_BY_HOP or lowered == b"content-length":
@@ -160,6 +170,9 @@ class Reply:
             if _BREAKS(value) or _BREAKS(name):
                 continue  # a header with a line break would let its author write our reply
             head.append(b"%b: %b\r\n" % (name, value))
+            dated = dated or lowered == b"date"
+        if not dated:
+            head.append(_date(int(time.time())))
         if not self.keep_alive:
             head.append(b"connection: close\r\n")
         return head

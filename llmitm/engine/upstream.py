@@ -18,6 +18,7 @@ from llmitm.policy.outcome import Failure
 
 __all__ = ["Answer", "Body", "Upstream", "UpstreamError"]
 
+MAX_MESSAGE = 32 << 20  # bytes of a WebSocket's message
 _TOKEN = re.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]").search
 _VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -93,7 +94,7 @@ class Upstream:
         proxy = environment_proxy(parts.scheme, parts.hostname or "", port)
         async with asyncio.timeout(timeout):
             return await self._websockets.ws_connect(
-                url, headers=headers, protocols=protocols, proxy=proxy, max_msg_size=0
+                url, headers=headers, protocols=protocols, proxy=proxy, max_msg_size=MAX_MESSAGE
             )
 
 

@@ -24,6 +24,7 @@ from llmitm.engine.delivery import report
 from llmitm.engine.failure import AttemptFailed, failed
 from llmitm.engine.outgoing import prepare
 from llmitm.engine.session import add_usage, close_code, key_of_protocols, models_named, with_model
+from llmitm.engine.upstream import MAX_MESSAGE
 from llmitm.errors import Cause, GatewayError, render
 from llmitm.policy.outcome import Failure
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_MESSAGE = 32 << 20
 HEARTBEAT_SECONDS = 30.0
 _OURS = frozenset(
     {

@@ -11,7 +11,7 @@ from prometheus_client import generate_latest
 from addons.metrics import count, count_attempt, target_of
 from llmitm.call import Attempt, Call, CallRecord, Target, Usage
 from llmitm.errors import Cause, GatewayError
-from llmitm.metrics import Metrics
+from llmitm.metrics import MAX_SAMPLES, Metrics
 
 RECORD: dict[str, Any] = {
     "request_id": "req_1",
@@ -118,6 +118,19 @@ def test_models_are_bounded() -> None:
     labels = {target_of(table, call_to(f"model-{number}")) for number in range(10_000)}
     assert len(labels) == 51
     assert "openai/other" in labels
+
+
+def test_ten_thousand_keys_and_models() -> None:
+    """10,000 calls, each with a key and a model of its own, stay within the bound, and add up."""
+    table = Metrics()
+    for number in range(10_000):
+        call = call_to(f"model-{number}")
+        record = CallRecord(**{**RECORD, "key": f"key-{number}", "prompt_tokens": 1})
+        count(table, record, target_of(table, call))
+    families = list(table.registry.collect())
+    assert max(len(family.samples) for family in families) <= MAX_SAMPLES
+    sums = {family.name: sum(sample.value for sample in family.samples) for family in families}
+    assert sums["llmitm_requests"] == sums["llmitm_tokens"] == 10_000
 
 
 def attempt(**fields: Any) -> Attempt:

@@ -35,6 +35,28 @@ def test_keep_alive(rig: Rig) -> None:
         assert "connection" not in refused.headers
 
 
+def test_keep_alive_after_an_unread_body(rig: Rig) -> None:
+    """A refusal whose request is there to its end leaves the connection usable."""
+    client = rig.client()
+    client.send(request("POST", CHAT, chat()))
+    refused = client.message()
+    assert refused.status == 401
+    assert "connection" not in refused.headers
+    client.send(GET_VERSION)
+    assert client.message().status == 200
+
+
+def test_date(rig: Rig) -> None:
+    """Every reply is dated, once: by the provider where it did, else by us."""
+    client = rig.client()
+    client.send(GET_VERSION)
+    assert client.message().headers["date"].endswith(" GMT")
+    client.send(request("POST", CHAT, chat(), JSON))
+    peer, _ = rig.asked()
+    peer.send(reply(200, completion(), {"date": "Sun, 06 Nov 1994 08:49:37 GMT"}))
+    assert client.message().headers["date"] == "Sun, 06 Nov 1994 08:49:37 GMT"
+
+
 def test_close_is_obeyed(rig: Rig) -> None:
     """`Connection: close` closes after the reply, and the reply says so."""
     client = rig.client()
@@ -258,6 +280,20 @@ def test_provider_cannot_write_our_reply(rig: Rig) -> None:
     peer.send(head, b"content-length: %d\r\n\r\n" % len(body), body)
     answer = client.message()
     assert "x-evil" not in answer.headers
+
+
+@pytest.mark.parametrize("model", ["a\r\nset-cookie: b", "a\nb", "\x00", "gpt-\u00e4-\u4f60"])
+def test_client_cannot_write_our_reply(rig: Rig, model: str) -> None:
+    """Neither can a client by the model that it names, which is told in a header."""
+    client = rig.post(chat(model))
+    peer, asked = rig.asked()
+    assert asked.json["model"] == model
+    assert "set-cookie" not in asked.headers
+    peer.send(reply(200, completion()))
+    answer = client.message()
+    assert answer.status == 200
+    assert "set-cookie" not in answer.headers
+    assert ("x-llmitm-target" in answer.headers) == (model[0] == "g")
 
 
 def test_request_id(rig: Rig) -> None:

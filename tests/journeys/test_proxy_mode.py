@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import sqlite3
+import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +15,7 @@ import httpx
 import openai
 import pytest
 from anthropic import Anthropic
+from websockets.sync.client import connect
 
 from llmitm.proxy_mode import CA_CERTIFICATE
 from tests.support.gateway import KEY, Gateway, Starter
@@ -193,3 +196,34 @@ def test_ca_stays_private(start: Callable[..., Gateway]) -> None:
     ca: Path = gateway.directory / "ca"
     assert ca.stat().st_mode & 0o077 == 0
     assert (ca / CA_CERTIFICATE).is_file()
+
+
+def test_realtime(start: Callable[..., Gateway]) -> None:
+    """A WebSocket session goes through the proxy too."""
+    gateway = start()
+    host, port = proxy(gateway)
+    trusted = ssl.create_default_context(cafile=str(gateway.directory / "ca" / CA_CERTIFICATE))
+    with connect(
+        "wss://api.openai.com/v1/realtime?model=gpt-realtime",
+        additional_headers={"authorization": f"Bearer {KEY}"},
+        proxy=f"http://{host}:{port}",
+        ssl=trusted,
+    ) as session:
+        assert json.loads(session.recv())["type"] == "session.created"
+    assert ledger(gateway, 1)[0][:2] == ("dev", 101)
+
+
+def test_http2_and_the_clients_address(start: Callable[..., Gateway]) -> None:
+    """HTTP/2 is spoken to clients, and the ledger has the address of the client itself."""
+    gateway = start()
+    host, port = proxy(gateway)
+    trusted = ssl.create_default_context(cafile=str(gateway.directory / "ca" / CA_CERTIFICATE))
+    transport = httpx.HTTPTransport(
+        http2=True, verify=trusted, proxy=f"http://{host}:{port}", local_address="127.0.0.7"
+    )
+    headers = {"authorization": f"Bearer {KEY}"}
+    body = {"model": "gpt-4o", "messages": HELLO}
+    with httpx.Client(transport=transport, headers=headers) as client:
+        reply = client.post("https://api.openai.com/v1/chat/completions", json=body)
+    assert (reply.status_code, reply.http_version) == (200, "HTTP/2")
+    assert ledger(gateway, 1)[0][3] == "127.0.0.7"

@@ -91,14 +91,16 @@ class Inspecting:
         address = gateway.master.runtime.inspector
         assert address is not None
         self.url = "http://{}:{}".format(*address)
-        cookies = httpx.get(f"{self.url}/", headers=headers).cookies
-        token = cookies["_mitmproxy_xsrf"]
-        cookie = "; ".join(f"{name}={value}" for name, value in cookies.items())
-        self._headers = {**headers, "cookie": cookie, "x-xsrftoken": token}
+        # No connection is kept, so that there is nothing to close; and no TLS to prepare.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, limits=limits, verify=False, timeout=30
+        )
+        self._http.get("/")
+        self._http.headers["x-xsrftoken"] = self._http.cookies["_mitmproxy_xsrf"]
 
     def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        reply = httpx.request(method, self.url + path, headers=self._headers, **options)
-        return reply.raise_for_status()
+        return self._http.request(method, path, **options).raise_for_status()
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return self.ask("GET", path, **options)

@@ -121,11 +121,11 @@ local function open(key, leases, leased, till)
     booked = {},
     dirty = false,
   }
+  if account.first <= now then
+    roll(account) -- before anything changes: it reads what is stored
+  end
   if leased then
     lapse(account)
-  end
-  if account.first <= now then
-    roll(account)
   end
   return account
 end
