@@ -60,5 +60,5 @@ async def close_connections(server: proxyserver.Proxyserver) -> None:
             end.handler.cancel("shutting down")
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(CLOSE_SECONDS):
-            while server.connections:
-                await asyncio.sleep(0.01)  # mitmproxy tells nobody
+            while server.connections:  # noqa: ASYNC110 mitmproxy tells nobody
+                await asyncio.sleep(0.01)

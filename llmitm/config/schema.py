@@ -2,7 +2,16 @@
 
 from llmitm.config.access import AccessPolicy, ModelParams, Param, Params
 from llmitm.config.address import Address
-from llmitm.config.gateway import AddonEntry, Gateway, Http, Inspector, Intercept, Listen, Store, Tls
+from llmitm.config.gateway import (
+    AddonEntry,
+    Gateway,
+    Http,
+    Inspector,
+    Intercept,
+    Listen,
+    Store,
+    Tls,
+)
 from llmitm.config.keys import Key, Team, User
 from llmitm.config.limits import Budget, LimitPolicy, Limits, ModelScope, RouteScope, Scope
 from llmitm.config.logging import Content, Logging

@@ -24,11 +24,14 @@ class AttemptFailed(Exception):
     """The attempt gave nothing that could be delivered; `outcome` is what failover decides from."""
 
     def __init__(
-        self, outcome: AttemptOutcome, message: str, refusal: Refusal | None = None
+        self,
+        outcome: AttemptOutcome,
+        message: str,
+        refusal: Refusal | GatewayError | None = None,
     ) -> None:
         super().__init__(message)
         self.outcome = outcome
-        self.refusal = refusal
+        self.refusal = refusal  # what the client is told, in case it is about its request
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class _Kind(Enum):
     LIMITED = auto()
     FAILED = auto()
     SILENT = auto()  # took the request and let a timeout pass
-    REFUSED = auto()  # by our own circuit breaker
+    REFUSED = auto()  # by us, so that it was not sent
     GONE = auto()
 
 
@@ -108,6 +108,7 @@ _FAILURES = {
     Failure.BETWEEN_TOKENS_TIMEOUT: _Kind.SILENT,
     Failure.TOTAL_TIMEOUT: _Kind.SILENT,
     Failure.CIRCUIT_OPEN: _Kind.REFUSED,
+    Failure.UNTRANSLATABLE: _Kind.REFUSED,
     Failure.COOLDOWN: _Kind.LIMITED,
     Failure.CLIENT_CLOSED: _Kind.GONE,
 }
@@ -127,13 +128,8 @@ _STATUSES = {
     429: _Kind.LIMITED,
 }
 _MAY_ASK_AGAIN = (_Kind.FAILED, _Kind.LIMITED)
-_NEVER_SENT = (
-    Failure.CONNECT,
-    Failure.CONNECT_TIMEOUT,
-    Failure.CIRCUIT_OPEN,
-    Failure.COOLDOWN,
-)
-_OWN_REFUSALS = (Failure.CIRCUIT_OPEN, Failure.COOLDOWN)
+_OWN_REFUSALS = (Failure.CIRCUIT_OPEN, Failure.COOLDOWN, Failure.UNTRANSLATABLE)
+_NEVER_SENT = (Failure.CONNECT, Failure.CONNECT_TIMEOUT, *_OWN_REFUSALS)
 
 
 def decide(outcome: AttemptOutcome, context: Context, rng: random.Random) -> Decision:
@@ -252,10 +248,13 @@ def _give_up(history: Sequence[AttemptOutcome]) -> Deliver | Stop:
     last = history[-1]
     if last.committed:
         return Stop(Cause.STREAM_CUT)
-    if last.category is Outcome.CLIENT_ERROR and not credential_refused(last):
+    about_request = last.failure is None and last.category is Outcome.CLIENT_ERROR
+    if about_request and not credential_refused(last):
         return Deliver()
     heard = [outcome for outcome in history if _kind(outcome) is not _Kind.REFUSED]
     soonest = min(_pauses(heard or history, last.at).values(), default=None)
+    if all(outcome.failure is Failure.UNTRANSLATABLE for outcome in history):
+        return Deliver()
     if not heard:
         return Stop(Cause.CIRCUIT_OPEN, soonest)
     if all(_kind(outcome) is _Kind.LIMITED for outcome in heard):

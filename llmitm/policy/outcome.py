@@ -36,6 +36,7 @@ class Failure(StrEnum):
     UNFIT = "unfit"  # a whole answer, but not in the form that was asked for
     CIRCUIT_OPEN = "circuit_open"  # not sent: the breaker did not admit it
     COOLDOWN = "cooldown"  # not sent: the target asked for a pause that is not over
+    UNTRANSLATABLE = "untranslatable"  # not sent: the target's API can't say what was asked
     CLIENT_CLOSED = "client_closed"
 
 
@@ -81,6 +82,7 @@ _FAILURES = {
     Failure.UNFIT: Outcome.SUCCESS,  # the target is well: it is its model that won't comply
     Failure.CIRCUIT_OPEN: Outcome.CIRCUIT_BREAKER_OPEN,
     Failure.COOLDOWN: Outcome.CIRCUIT_BREAKER_OPEN,
+    Failure.UNTRANSLATABLE: Outcome.CLIENT_ERROR,
     Failure.CLIENT_CLOSED: Outcome.CLIENT_ERROR,
 }
 

@@ -15,7 +15,7 @@ from tests.support.promql import ROOT, known, rules
 
 PAGE = ROOT / "docs" / "metrics.md"
 NAMES = {spec.name for spec in TABLE}
-A_METRIC = re.compile(r"\b(?:llmitm|llm_circuit_breaker|gen_ai)_[a-z0-9_]*[a-z0-9]\b")
+A_METRIC = re.compile(r"\b(?:llmitm|llm_circuit_breaker|gen_ai)_[a-z0-9_]*[a-z0-9]\b(?!-)")
 LABELS = {label for spec in TABLE for label in spec.labels}
 # Words of that look that are no metrics: modules made of addons, and names in examples.
 NO_METRICS = re.compile(r"llmitm_addon_|llmitm_(?:default|key|admin_token|dev_key|data)\b")

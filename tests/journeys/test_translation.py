@@ -89,9 +89,7 @@ def test_tools_across(gateway: Gateway, api: str) -> None:
     client = openai.OpenAI(base_url=f"{gateway.url}/v1", api_key=KEY, max_retries=0)
     schema = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
     tool: Any = {"type": "function", "function": {"name": "weather", "parameters": schema}}
-    answer = client.chat.completions.create(
-        model=f"by-{api}", messages=MESSAGES, tools=[tool]
-    )
+    answer = client.chat.completions.create(model=f"by-{api}", messages=MESSAGES, tools=[tool])
     call = (answer.choices[0].message.tool_calls or [])[0]
     assert call.type == "function"
     assert call.function.name == "weather"

@@ -168,7 +168,7 @@ def _is_counted_by_one(allowance: Allowance) -> bool:
     return isinstance(allowance, Limit) and allowance.kind is not Kind.TOKENS
 
 
-@pytest.mark.parametrize(("backend", "examples"), [("memory", 150), ("valkey", 80)])
+@pytest.mark.parametrize(("backend", "examples"), [("memory", 150), ("valkey", 150)])
 def test_model(backend: str, examples: int, request: pytest.FixtureRequest) -> None:
     """Levels, admissions and the times of shortages are those of the naive model, always."""
     stored = None

@@ -130,6 +130,18 @@ def test_a_model_that_never_complies() -> None:
     assert choose(out(500), unfit, unfit) == UNAVAILABLE
 
 
+def test_a_request_that_a_target_cannot_be_asked() -> None:
+    """Moves on to a target whose API can say it; the client hears of it where none can."""
+    mute = Failure.UNTRANSLATABLE
+    assert choose(out(mute), targets=TWO) == Next("b")
+    assert choose(out(mute)) == Deliver()
+    assert choose(out(mute, "b"), out(mute, "a"), targets=TWO) == Deliver()
+    assert choose(out(mute, "b"), out(500, "a"), targets=TWO) == Retry("a", 0.5)
+    assert choose(out(mute, "b"), out(500, "a"), targets=TWO, may_retry=False) == UNAVAILABLE
+    shut = out(Failure.CIRCUIT_OPEN, "a")
+    assert choose(out(mute, "b"), shut, targets=TWO) == Stop(Cause.CIRCUIT_OPEN)
+
+
 @pytest.mark.parametrize("what", [401, 402, 403, ProviderCode.INSUFFICIENT_QUOTA])
 def test_refused_credentials(what: int | ProviderCode) -> None:
     """Moves on where the provider refuses the gateway's account; else it is an outage."""

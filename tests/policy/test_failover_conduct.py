@@ -117,7 +117,7 @@ def check_request(
     targets: tuple[Target, ...],
     rules: dict[str, Any],
 ) -> None:
-    own = (Failure.CIRCUIT_OPEN, Failure.COOLDOWN)
+    own = (Failure.CIRCUIT_OPEN, Failure.COOLDOWN, Failure.UNTRANSLATABLE)
     sent = [outcome for outcome in history if outcome.failure not in own]
     before = [outcome for outcome in history if outcome.target == target]
     assert len(sent) < rules["attempts"]
@@ -132,7 +132,7 @@ def check_request(
     )
     for outcome in before:
         assert outcome.failure not in SILENT
-        assert outcome.failure is not Failure.CIRCUIT_OPEN
+        assert outcome.failure not in (Failure.CIRCUIT_OPEN, Failure.UNTRANSLATABLE)
         assert outcome.failure is not None or outcome.status not in (200, 400, 401, 404, 422)
     if before:
         assert now >= before[-1].at + (before[-1].retry_after or 0.0) - 1e-6
