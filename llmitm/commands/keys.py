@@ -157,6 +157,20 @@ def revoke(config: Path | None, key_id: str, delete: bool) -> None:
             console.print(f"{row.id}, of the same rotation, goes on working.", highlight=False)
 
 
+@keys.command()
+@config_option
+@click.argument("key_id")
+def enable(config: Path | None, key_id: str) -> None:
+    """Let a revoked key work again.
+
+    \b
+    Example:
+      llmitm keys enable ci
+    """
+    at_desk(read_config(config), lambda desk, _: desk.enable_key(key_id, True))
+    console.print(f"{key_id} enabled.", highlight=False)
+
+
 def at_desk[T](loaded: Loaded, work: Callable[[IdentityDesk, Identities], Awaitable[T]]) -> T:
     """What `work` gives; what makes no sense is the command's error."""
 

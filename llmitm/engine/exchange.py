@@ -148,9 +148,14 @@ class Exchange:
         resumption = self._resumption
         if resumption is None:
             resumption = self._resumption = Resumption(call, self._flow)
+        delivered = False
         try:
             while events := await stream.next():
                 await delivery.send(resumption.through(events, stream.complete))
+                delivered = stream.complete
+        except (asyncio.CancelledError, ConnectionError):
+            call.had_all = delivered  # SDKs leave at the end mark, without waiting for the end
+            raise
         except GatewayError as error:
             ready.attempt.error = error.cause.value  # what it wrote doesn't fit to what was there
             raise

@@ -96,6 +96,8 @@ class Lifecycle:
 
     def _client_gone(self, flow: http.HTTPFlow) -> None:
         call = call_of(flow)
+        if call.had_all:
+            return
         if call.error is None:
             call.error = GatewayError(Cause.CLIENT_CLOSED, "The client closed the connection.")
         call.status = call.status or call.error.status(call.dialect)
@@ -134,9 +136,12 @@ class Lifecycle:
         call = call_of(flow)
         for attempt in call.attempts:
             if attempt.ended is None:
-                attempt.error = attempt.error or Cause.CLIENT_CLOSED.value
+                if not call.had_all:
+                    attempt.error = attempt.error or Cause.CLIENT_CLOSED.value
                 await report(self.hooks, flow, attempt)
-        if flow.error is not None:
+        if call.had_all:
+            await self.hooks.observe("response", flow)
+        elif flow.error is not None:
             await self.hooks.observe("error", flow)
         await self.settle(flow)
         call.ended = time.monotonic()

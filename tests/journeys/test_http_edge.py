@@ -19,6 +19,7 @@ from tests.support.wire import (
     chat,
     completion,
     connect,
+    event,
     finish,
     reply,
     request,
@@ -109,6 +110,21 @@ def test_client_that_leaves_a_stream(rig: Rig) -> None:
     assert calls[0].error == "client_closed"
     assert calls[0].status == 200
     assert calls[0].attempts[0].error is not None
+
+
+def test_client_that_leaves_with_its_answer(rig: Rig) -> None:
+    """SDKs leave when they read the end mark; a call is whole then, and so is its usage."""
+    usage = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
+    with one_call(rig.watcher) as calls:
+        client, peer = streaming(rig)
+        for data in (finish(), event({"choices": [], "usage": usage}), DONE):
+            peer.send_chunk(data)
+        client.until(DONE)
+        client.close()
+        assert peer.closed()
+    assert (calls[0].status, calls[0].error) == (200, None)
+    assert calls[0].attempts[0].error is None
+    assert (calls[0].completion_tokens, calls[0].estimated) == (3, False)
 
 
 def test_client_that_leaves_before_the_answer(rig: Rig) -> None:
