@@ -52,7 +52,7 @@ run-worker: ## Serve a fake provider that the gateway can call
 	@$(BIN)/llmitm simulate $(ARGS)
 
 ##@ Develop
-.PHONY: test check lint format bench build lock clean docs dashboards pictures
+.PHONY: test check lint format bench build lock clean docs dashboards pictures screenshots
 test: ## Run the tests; ARGS="tests/policy -k breaker" runs some
 	@scripts/bootstrap dev
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
@@ -79,6 +79,10 @@ build: ## Build the wheel into dist/
 	@scripts/bootstrap run
 	@rm -rf build # or files that are gone from the tree would still be packed
 	$(BIN)/python -m pip wheel -qq . --no-deps --no-build-isolation --no-index -w dist
+
+screenshots: ## Take the inspection UI's pictures in a real browser
+	@scripts/bootstrap dev
+	@LLMITM_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/journeys/test_inspector_page.py
 
 docs: ## Write what documents repeat of the code: faults, errors, the command line
 	@scripts/bootstrap dev

@@ -6,7 +6,7 @@ import runpy
 
 from benchmarks import gateway
 
-MECHANISMS = ("breaker",)
+MECHANISMS = ("breaker", "admission", "inspector")
 
 if __name__ == "__main__":
     gateway.main()

@@ -108,8 +108,11 @@ def check(config: Path | None) -> None:
 @click.option(
     "--admin-port", type=PORT, default=4001, show_default=True, help="Metrics and admin API."
 )
+@click.option(
+    "--inspector-port", type=PORT, default=4002, show_default=True, help="The inspection UI."
+)
 @click.option("--once", is_flag=True, help="Stop after the calls instead of serving on.")
-def demo(port: int, admin_port: int, once: bool) -> None:
+def demo(port: int, admin_port: int, inspector_port: int, once: bool) -> None:
     """See it work: a gateway, a fake provider, three calls with OpenAI's SDK. No API key needed.
 
     \b
@@ -120,9 +123,11 @@ def demo(port: int, admin_port: int, once: bool) -> None:
     from llmitm.master import StartupError
 
     try:
-        run(show.run(port, admin_port, serve=not once, console=console))
+        run(show.run(port, admin_port, inspector_port, serve=not once, console=console))
     except StartupError as fault:
-        raise click.ClickException(f"{fault} (choose others: --port, --admin-port)") from fault
+        raise click.ClickException(
+            f"{fault} (choose others: --port, --admin-port, --inspector-port)"
+        ) from fault
 
 
 @main.command()

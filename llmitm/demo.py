@@ -22,7 +22,7 @@ MODEL = "gpt-4o-mini"
 QUESTION = '{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
 _GATEWAY = """\
-listen: {{gateway: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", inspector: null}}
+listen: {{gateway: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", inspector: "127.0.0.1:{inspector}"}}
 auth: required
 providers:
   flaky: {{api: simulator}}
@@ -58,20 +58,22 @@ class Seen:
             self.records.append(record)
 
 
-def configured(directory: Path, port: int, admin: int) -> Loaded:
+def configured(directory: Path, port: int, admin: int, inspector: int) -> Loaded:
     """The demo's configuration, written to `directory` where it can be read and edited."""
     (directory / "policies").mkdir(exist_ok=True)
     for name, text in _POLICIES.items():
         (directory / "policies" / f"{name}.yaml").write_text(text)
     path = directory / "gateway.yaml"
-    path.write_text(_GATEWAY.format(port=port, admin=admin, ledger=directory / "demo.db"))
+    path.write_text(
+        _GATEWAY.format(port=port, admin=admin, inspector=inspector, ledger=directory / "demo.db")
+    )
     return load(path, os.environ)
 
 
-async def run(port: int, admin: int, *, serve: bool, console: Console) -> None:
+async def run(port: int, admin: int, inspector: int, *, serve: bool, console: Console) -> None:
     """Start, call, tell, and keep serving unless `serve` is off."""
     with tempfile.TemporaryDirectory(prefix="llmitm-demo-") as folder:
-        loaded = configured(Path(folder), port, admin)
+        loaded = configured(Path(folder), port, admin, inspector)
         logs.configure("error", "console")
         master = GatewayMaster(loaded, os.environ)
         seen = Seen()
@@ -140,6 +142,7 @@ def calls_table(records: Sequence[CallRecord]) -> Table:
 
 def what_next(url: str, master: GatewayMaster, folder: Path) -> str:
     admin = "http://{}:{}".format(*master.admin_address)
+    inspector = "{}:{}".format(*(master.runtime.inspector or ("", 0)))
     return f"""\
 
 Point your SDK at it:  OpenAI(base_url="{url}/v1", api_key="{KEY}")
@@ -147,6 +150,7 @@ Point your SDK at it:  OpenAI(base_url="{url}/v1", api_key="{KEY}")
                        ollama.Client("{url}", headers={{"Authorization": "Bearer {KEY}"}})
 Or by hand:            curl -N {url}/v1/chat/completions -H "Authorization: Bearer {KEY}" \\
                          -d '{QUESTION}'
+Inspection UI:         http://{inspector}
 Metrics:               {admin}/metrics
 Targets and circuits:  {admin}/admin/targets
 Policies to edit live: {folder}/policies

@@ -29,7 +29,7 @@ class LineSink:
     def __init__(
         self, fd: int, dropped: Callable[[int], bytes], waiting: int = WAITING_LINES
     ) -> None:
-        self._fd = fd
+        self.fd = fd
         self._lines: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._waiting = waiting
         self._tell_dropped = dropped
@@ -55,9 +55,8 @@ class LineSink:
         self._lines.put(written)
         return written.wait(timeout)
 
-    def close(self, timeout: float) -> None:
-        """Write what is left and end the thread. A later line starts another."""
-        self.flush(timeout)
+    def close(self) -> None:
+        """Have the thread end after what is left. A later line starts another."""
         if self._thread is not None:
             self._lines.put(None)
 
@@ -103,9 +102,9 @@ class LineSink:
     def _write(self, data: bytes) -> None:
         while data and not self._gone:
             try:
-                data = data[os.write(self._fd, data) :]
+                data = data[os.write(self.fd, data) :]
             except BlockingIOError:  # somebody made the pipe non-blocking: a shell, another process
-                select.select((), (self._fd,), ())
+                select.select((), (self.fd,), ())
             except OSError as fault:
                 self._gone = True
                 with suppress(OSError):

@@ -49,7 +49,7 @@ class SinkHandler(logging.Handler):
         self.sink.flush(FLUSH_SECONDS)
 
     def close(self) -> None:
-        self.sink.close(FLUSH_SECONDS)
+        self.sink.close()
         super().close()
 
 
@@ -93,7 +93,7 @@ def configure(level: str = "info", style: str = "json") -> None:
     root = logging.getLogger()
     before, root.handlers[:] = root.handlers[:], [handler]
     for old in before:
-        if isinstance(old, SinkHandler):
+        if isinstance(old, SinkHandler) and old.sink is not sink:
             old.close()
     root.setLevel(number)
     # mitmproxy announces every connection; the access log says more about each call.
@@ -132,7 +132,9 @@ def _stdout() -> LineSink:
         fd = sys.stdout.fileno()
     except (AttributeError, OSError, ValueError):  # there is none, or it is closed, or no file
         return LineSink(-1, lambda _: b"", waiting=0)
-    return LineSink(fd, _dropped_line)
+    known = (h.sink for h in logging.getLogger().handlers if isinstance(h, SinkHandler))
+    # The one that is there goes on, so that lines stay in order and nobody waits for them.
+    return next((sink for sink in known if sink.fd == fd), None) or LineSink(fd, _dropped_line)
 
 
 def _dropped_line(number: int) -> bytes:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-import docs as generator
 import pytest
 import yaml
 from pydantic import TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+import docs as generator
 from llmitm.admin import server
 from llmitm.config.gateway import Gateway
 from llmitm.config.model import Model
@@ -177,7 +177,7 @@ def test_every_admin_request_is_documented() -> None:
 def test_open_paths_are_told() -> None:
     """What needs no token is told."""
     section = page("docs/api.md").split("## Admin API")[1].split("|")[0]
-    assert {path for path in re.findall(r"`(/\S+)`", section)} == set(server.OPEN_PATHS)
+    assert set(re.findall(r"`(/\S+)`", section)) == set(server.OPEN_PATHS)
 
 
 PAGES = sorted(

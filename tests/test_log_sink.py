@@ -122,7 +122,7 @@ def test_no_file_at_all() -> None:
 def test_after_the_end(pipe: Pipe) -> None:
     """A line after the end begins anew."""
     pipe.sink.write(b"one\n")
-    pipe.sink.close(SECONDS)
+    pipe.sink.close()
     pipe.sink.write(b"two\n")
     pipe.close()
     assert pipe.read() == b"one\ntwo\n"

@@ -14,7 +14,7 @@ from llmitm.call import Attempt, Call, call_of
 from llmitm.config.providers import hidden
 from llmitm.engine import messages
 from llmitm.engine.attempt import STREAM_TYPES, Ready
-from llmitm.engine.failure import AttemptFailed
+from llmitm.engine.failure import AttemptFailed, Refusal
 from llmitm.engine.hooks import HookTable
 from llmitm.engine.reply import HOP_BY_HOP, Header, Reply, hop_by_hop, local
 from llmitm.errors import Cause, GatewayError, render
@@ -87,8 +87,8 @@ class Delivery:
         """Pass on a provider's own 4xx: it is about the client's request."""
         call, refusal = self.call, failure.refusal
         error = GatewayError(Cause.UPSTREAM_REFUSED, str(failure))
-        if refusal is None or self.reply.started:
-            await self.refuse(error)
+        if not isinstance(refusal, Refusal) or self.reply.started:
+            await self.refuse(refusal if isinstance(refusal, GatewayError) else error)
             return
         # llama.cpp says 500 to a prompt that is too long; to the client it is a 400.
         status = refusal.status if refusal.status < 500 else 400

@@ -190,6 +190,7 @@ class Exchange:
                     self._runtime.targets.retry_budget.take(time.monotonic())
                 self._runtime.metrics["llmitm_retries_total"].at(name).inc()
                 await asyncio.sleep(after)
+                self._call.upstream_wait += after  # a pause the provider asked for is not ours
                 return self._plan[name]
             case Stop(cause, retry_after):
                 message = MESSAGES.get(cause, UNAVAILABLE)
