@@ -22,7 +22,10 @@ MODEL = "gpt-4o-mini"
 QUESTION = '{"model":"gpt-4o-mini","stream":true,"messages":[{"role":"user","content":"hi"}]}'
 
 _GATEWAY = """\
-listen: {{gateway: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", inspector: "127.0.0.1:{inspector}"}}
+listen:
+  gateway: 127.0.0.1:{port}
+  admin: 127.0.0.1:{admin}
+  inspector: 127.0.0.1:{inspector}
 auth: required
 providers:
   flaky: {{api: simulator}}

@@ -112,7 +112,7 @@ def test_circuit_opens_and_closes_again(starter: Starter) -> None:
     """During an outage the primary is hardly asked; it is back in use soon after its recovery."""
     first, primary = provider(starter, fault="503")
     _, fallback = provider(starter)
-    breaker = {"consecutive_failures": 3, "open_for": 0.5}
+    breaker = {"consecutive_failures": 3, "open_for": 2}
     gateway = gateway_for(starter, primary, fallback, circuit_breaker=breaker)
     served = [post(gateway).headers["x-llmitm-target"] for _ in range(30)]
     assert set(served) == {"second/m2"}
