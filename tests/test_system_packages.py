@@ -49,7 +49,7 @@ def test_installs_what_is_missing(debian: Debian) -> None:
     update, install = debian.log.read_text().splitlines()
     assert update == "1 update -qq"
     assert install.startswith("1 install")
-    assert " chromium fonts-dejavu-core prometheus" in install
+    assert " chromium fonts-dejavu-core fonts-noto-color-emoji prometheus" in install
 
 
 def test_does_nothing_where_all_is_there(debian: Debian) -> None:
