@@ -52,7 +52,7 @@ NEVER_IN = {
 
 REGISTRIES = (
     r"pypi\.org",
-    r"pythonhosted\.org",
+    r"python[h]osted\.org",
     r"registry\.npmjs\.(?:org|com)",
     r"(?:deb|security|ftp)\.debian\.org",
 )
