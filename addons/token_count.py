@@ -26,19 +26,20 @@ class TokenCount:
     async def _estimate(self, flow: http.HTTPFlow, call: Call, attempt: Attempt) -> None:
         known = attempt.usage or Usage()
         prompt = known.prompt_tokens or await count_prompt(flow, call)
-        written = await tokens.count_async(attempt.produced, attempt.model)
+        written = known.completion_tokens
+        if attempt.error is not None or not written:
+            written = max(written, await tokens.count_async(attempt.produced, attempt.model))
         attempt.usage = replace(
-            known,
-            prompt_tokens=prompt,
-            completion_tokens=max(known.completion_tokens, written),
-            estimated=True,
+            known, prompt_tokens=prompt, completion_tokens=written, estimated=True
         )
 
 
 def _is_partial(attempt: Attempt) -> bool:
-    """An attempt that wrote something whose tokens nobody reported, or not to the end."""
+    """An attempt whose tokens nobody reported, or not all of them."""
     if attempt.usage is None:
         return bool(attempt.produced) or (attempt.error is None and attempt.status == 200)
+    if not attempt.usage.prompt_tokens:
+        return True  # every prompt has tokens; Ollama leaves them out where it had them cached
     return attempt.error is not None and bool(attempt.produced)
 
 

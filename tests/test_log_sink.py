@@ -63,6 +63,15 @@ def fill(pipe: Pipe) -> int:
     return size
 
 
+def read_while_closing(pipe: Pipe) -> bytes:
+    """Everything in the pipe, whose sink goes on writing as room comes."""
+    closing = threading.Thread(target=pipe.close)
+    closing.start()
+    everything = pipe.read()
+    closing.join(SECONDS)
+    return everything
+
+
 def test_order(pipe: Pipe) -> None:
     """Lines arrive whole and in the order they were written."""
     lines = [b"%d %s\n" % (n, b"x" * (n % 7 * 1000)) for n in range(40)]
@@ -82,8 +91,7 @@ def test_a_reader_who_stalls(pipe: Pipe) -> None:
     for n in range(500):
         pipe.sink.write(b"%d\n" % n)
     assert not pipe.sink.flush(0.01)
-    threading.Thread(target=pipe.close).start()
-    lines = pipe.read()[filled:].decode().splitlines()
+    lines = read_while_closing(pipe)[filled:].decode().splitlines()
     *kept, last = lines
     assert kept == [str(n) for n in range(len(kept))]
     assert 50 <= len(kept) <= 100
@@ -96,8 +104,7 @@ def test_a_pipe_that_was_made_non_blocking(pipe: Pipe) -> None:
     assert pipe.writer is not None
     os.set_blocking(pipe.writer, False)
     pipe.sink.write(b"late\n")
-    threading.Thread(target=pipe.close).start()
-    assert pipe.read()[filled:] == b"late\n"
+    assert read_while_closing(pipe)[filled:] == b"late\n"
 
 
 def test_a_reader_who_left(capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ Everything here is a function of bytes and JSON; nothing does I/O.
 from __future__ import annotations
 
 from llmitm.dialects.answers import finish_of, output_of, text_of, usage_of
-from llmitm.dialects.anthropic import MessagesReader
+from llmitm.dialects.anthropic import MessagesReader, opening
 from llmitm.dialects.events import Event, StreamReader
 from llmitm.dialects.faults import error_event, error_message
 from llmitm.dialects.listing import model_object, models_list
@@ -26,6 +26,7 @@ __all__ = [
     "max_output",
     "model_object",
     "models_list",
+    "opening",
     "output_limits",
     "output_of",
     "prompt_text",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import msgspec
 
@@ -11,7 +12,7 @@ from llmitm.dialects import usage
 from llmitm.dialects.events import Event
 from llmitm.dialects.faults import error_message
 from llmitm.dialects.pieces import pieces
-from llmitm.dialects.sse import SseReader
+from llmitm.dialects.sse import SseReader, frame
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -51,6 +52,7 @@ class MessagesReader(SseReader):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self.opened = self.complete
         self._counts: dict[str, Any] = {}
 
     def _read(self, raw: bytes, payload: bytes) -> Event:
@@ -63,6 +65,7 @@ class MessagesReader(SseReader):
         if kind == "message_delta":
             return self._message_delta(raw, part)
         if kind == "message_start":
+            self.opened = True
             return Event(raw, usage=self._count(part.message.usage if part.message else None))
         if kind == "message_stop":
             self.finished = True
@@ -112,6 +115,30 @@ class MessagesReader(SseReader):
                 self._counts[name] = value
         self.usage = usage.from_anthropic(self._counts)
         return self.usage
+
+
+def message_head(message_id: str, model: str) -> dict[str, Any]:
+    """A message as it begins: nothing said yet."""
+    return {
+        "id": message_id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": usage.to_anthropic(Usage()),
+    }
+
+
+def opening(model: str) -> Event:
+    """The event that a message stream begins with, for a provider that left it out.
+
+    llama.cpp does where an answer's first token is less than a character.
+    """
+    message = message_head(f"msg_{uuid4().hex[:24]}", model)
+    data = msgspec.json.encode({"type": "message_start", "message": message})
+    return Event(frame(data, "message_start"))
 
 
 def _index(part: _Part) -> int:

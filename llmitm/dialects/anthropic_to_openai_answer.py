@@ -8,6 +8,7 @@ import msgspec
 
 from llmitm.call import Usage
 from llmitm.dialects import usage as counts
+from llmitm.dialects.anthropic import message_head
 from llmitm.dialects.carry import Json, decode, invalid_answer, items, sub, text
 from llmitm.dialects.tool_calls import fresh_id
 
@@ -30,25 +31,16 @@ def message(completion: Json, model: str) -> Json:
     calls = items(said, "tool_calls")
     content = [*_spoken(said), *map(_tool_use, calls)]
     return {
-        **message_head(completion, model),
+        **message_head(message_id(completion), model),
         "content": content,
         "stop_reason": stop_reason(text(choices[0], "finish_reason"), called=bool(calls)),
         "usage": message_usage(sub(completion, "usage")),
     }
 
 
-def message_head(completion: Json, model: str) -> Json:
-    """A message as it begins: nothing said yet."""
-    return {
-        "id": f"msg_{text(completion, 'id').removeprefix('chatcmpl-')}",
-        "type": "message",
-        "role": "assistant",
-        "model": model,
-        "content": [],
-        "stop_reason": None,
-        "stop_sequence": None,
-        "usage": message_usage({}),
-    }
+def message_id(completion: Json) -> str:
+    """A completion's id as a message's."""
+    return f"msg_{text(completion, 'id').removeprefix('chatcmpl-')}"
 
 
 def stop_reason(finish_reason: str, *, called: bool) -> str:

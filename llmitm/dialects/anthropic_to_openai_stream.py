@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from llmitm.dialects.anthropic import message_head
 from llmitm.dialects.anthropic_to_openai_answer import (
-    message_head,
+    message_id,
     message_usage,
     reasoning,
     stop_reason,
@@ -39,7 +40,7 @@ class MessageStream(ChunkTranslation):
 
     def _start(self, payload: Json) -> bytes:
         self._started = True
-        message = message_head(payload, self._model)
+        message = message_head(message_id(payload), self._model)
         return _named({"type": "message_start", "message": message})
 
     def _delta(self, delta: Json) -> bytes:

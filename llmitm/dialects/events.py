@@ -55,8 +55,12 @@ class StreamReader(ABC):
     `error` is the first in-band error. `chars` counts all output, hidden reasoning and tool
     arguments included.
 
+    `opened`: the event that the dialect begins a stream with was seen, where it has one.
+
     `complete=True` is for streams whose end mark is not known: they are never called truncated.
     """
+
+    opened = True
 
     def __init__(self, *, complete: bool = False, limit: int = MAX_EVENT) -> None:
         self.complete = complete

@@ -68,13 +68,20 @@ class EventStream:
                 content = content or event.content
             if content:
                 self._attempt.first_token = time.monotonic()
+            if content or self.complete:
+                self._open()
                 return
-            if self.complete or self._held_enough(size):
+            if self._held_enough(size):
                 return
         if not self.complete:
             raise failed(
                 self._attempt, Failure.STREAM_CUT, "the stream ended before its first token"
             )
+
+    def _open(self) -> None:
+        """Begin a stream as its dialect does, where the provider did not."""
+        if not self.reader.opened:
+            self._held.insert(0, dialects.opening(self._terms.call.model or self._attempt.model))
 
     def _held_enough(self, size: int) -> bool:
         """Whether the client has to get the beginning, content or not."""

@@ -36,9 +36,14 @@ class Intake:
             self._idle = False
             self._loop.call_soon_threadsafe(self._arrived.set)
 
-    def take(self, limit: int) -> list[Entry]:
-        """The oldest entries, up to `limit`."""
-        return [self._queue.popleft() for _ in range(min(limit, len(self._queue)))]
+    def oldest(self, limit: int) -> list[Entry]:
+        """The oldest entries, up to `limit`; they count as here until they are dropped."""
+        return [self._queue[n] for n in range(min(limit, len(self._queue)))]
+
+    def drop(self, number: int) -> None:
+        """Forget so many of the oldest entries: they are safe elsewhere."""
+        for _ in range(number):
+            self._queue.popleft()
 
     def close(self) -> None:
         """Take nothing more."""

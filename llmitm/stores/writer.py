@@ -84,11 +84,12 @@ class Writer:
             self._save()
 
     def _save(self) -> None:
-        while entries := self._intake.take(BATCH):
+        while entries := self._intake.oldest(BATCH):
             lines = [line for entry in entries if (line := self._line(entry)) is not None]
             for kind, share in _SHARES.items():
                 some = [line for line in lines if line.kind == kind]
                 self._lost += self._spool.append(some, share)
+            self._intake.drop(len(entries))
         if self._spool.records:
             self._empty.clear()
             self._work.set()

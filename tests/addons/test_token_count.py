@@ -41,6 +41,12 @@ async def test_counted_here() -> None:
     assert call.usage == Usage(PROMPT, 2, estimated=True)
 
 
+async def test_a_prompt_that_nobody_counted() -> None:
+    """A provider that reports only what it wrote has read a prompt all the same."""
+    call = await settled(attempt(usage=Usage(0, 1), produced="hello world"))
+    assert call.usage == Usage(PROMPT, 1, estimated=True)
+
+
 async def test_an_answer_of_nothing() -> None:
     """A prompt that was answered with nothing was read all the same."""
     call = await settled(attempt())

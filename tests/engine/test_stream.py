@@ -50,6 +50,21 @@ async def test_held_until_the_first_token() -> None:
     assert (events.text, events.complete) == ("ab", True)
 
 
+async def test_a_message_without_its_beginning() -> None:
+    """A provider that leaves out `message_start` has one put before its events, and no second."""
+    text = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "a"}}
+    said = sse(text) + sse({"type": "message_stop"})
+    anthropic = terms("anthropic", "messages", stream=True)
+    events = stream(Fed.whole(said, kind=SSE), anthropic)
+    await events.until_content()
+    out = await rest(events)
+    beginning = out.removesuffix(said)
+    assert beginning.startswith(b"event: message_start\ndata: {")
+    again = stream(Fed.whole(out, kind=SSE), anthropic)
+    await again.until_content()
+    assert await rest(again) == out
+
+
 @pytest.mark.parametrize("parts", [WHOLE, [b"".join(WHOLE)], [bytes([b]) for b in b"".join(WHOLE)]])
 async def test_bytes_are_the_providers(parts: list[bytes]) -> None:
     """However the stream is cut by the network, the client gets its bytes."""

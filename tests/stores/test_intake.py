@@ -16,7 +16,9 @@ def test_bound() -> None:
     for call in calls:
         intake.append(call)
     assert (len(intake), intake.dropped) == (2, 1)
-    assert intake.take(10) == calls[:2]
+    assert intake.oldest(10) == calls[:2]
+    assert len(intake) == 2
+    intake.drop(2)
     intake.close()
     intake.append(calls[2])
     assert (len(intake), intake.dropped) == (0, 2)
@@ -36,7 +38,9 @@ async def test_wakes() -> None:
     thread.start()
     while len(taken) < len(calls):
         await asyncio.wait_for(intake.wait(), 10)
-        taken += intake.take(7)
+        found = intake.oldest(7)
+        intake.drop(len(found))
+        taken += found
     thread.join()
     assert taken == calls
 
@@ -46,4 +50,4 @@ async def test_does_not_wait_for_what_is_there() -> None:
     intake = Intake(10)
     intake.append(make())
     await asyncio.wait_for(intake.wait(), 10)
-    assert len(intake.take(10)) == 1
+    assert len(intake.oldest(10)) == 1

