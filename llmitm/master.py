@@ -108,7 +108,7 @@ class GatewayMaster(Master):
         targets.tell = self.shared.tell
         targets.price = self._price
         self.shared.linked = lambda up: metrics["llmitm_shared_store_up"].at().set(up)
-        self.runtime.targets.apply(loaded.policies)
+        self.runtime.targets.circuits.apply(loaded.policies)
         self.lifecycle = self.runtime.lifecycle = Lifecycle(self.hooks, self.runtime)
 
     # What the gateway mode asks of its master.
@@ -188,7 +188,7 @@ class GatewayMaster(Master):
             logs.configure(policies.logging.level, policies.logging.format)
         self.runtime.policies = policies
         self.runtime.prices = PriceBook(policies.prices, self.loaded.gateway.providers)
-        self.runtime.targets.apply(policies)
+        self.runtime.targets.circuits.apply(policies)
         self.runtime.metrics["llmitm_config_reloads_total"].at("success").inc()
         logger.info("policies reloaded")
 
