@@ -51,6 +51,11 @@ def anthropic_token(text: str) -> bytes:
     return b"event: content_block_delta\ndata: %b\n\n" % json.dumps(data).encode()
 
 
+def anthropic_start() -> bytes:
+    data = {"type": "message_start", "message": {"id": "msg_1", "model": "m", "usage": {}}}
+    return b"event: message_start\ndata: %b\n\n" % json.dumps(data).encode()
+
+
 def ollama_token(text: str) -> bytes:
     said = {"role": "assistant", "content": text}
     return json.dumps({"model": "m", "message": said, "done": False}).encode() + b"\n"
@@ -74,10 +79,11 @@ def streaming(rig: Rig, dialect: str = "openai") -> tuple[Peer, Peer]:
     path, head, make = DIALECTS[dialect]
     client = rig.post(chat(stream=True), path)
     peer, _ = rig.asked()
+    zero = anthropic_start() + make("zero") if dialect == "anthropic" else make("zero")
     peer.send(head)
-    peer.send_chunk(make("zero"))
+    peer.send_chunk(zero)
     assert client.head().status == 200
-    assert client.chunk() == make("zero")
+    assert client.chunk() == zero
     return client, peer
 
 
@@ -259,5 +265,5 @@ def test_gateway_that_is_told_to_stop(tmp_path_factory: pytest.TempPathFactory) 
         for data in (finish(), DONE, b""):
             peer.send_chunk(data)
         assert client.rest().endswith(b"0\r\n\r\n")
-        rig.gateway.done.result(10)
+        rig.gateway.done.result(SECONDS)
         assert len(rig.watcher.records) == 3
