@@ -105,10 +105,15 @@ class Attempt:
     usage: Usage | None = None
     probe: bool = False
     replayable: bool = True
-    admission: Any = None  # the breaker's leave, given back with the result
+    leave: Any = None  # the circuit's, given back with the result
     outcome: AttemptOutcome | None = None  # set where the attempt failed
     produced: str = ""  # the output text that came of it
     watch: Watch | None = None  # sees the provider's answer, byte for byte
+
+    @property
+    def name(self) -> str:
+        """Provider and model as asked: what a breaker guards, whatever the route calls it."""
+        return f"{self.target.provider}/{self.model}"
 
     @property
     def ms(self) -> int:
@@ -243,11 +248,8 @@ class Call:
             operation=self.operation,
             route=self.route,
             model=self.model,
-            target=f"{last.target.provider}/{last.model}" if last else None,
-            attempts=tuple(
-                AttemptRecord(f"{a.target.provider}/{a.model}", a.status, a.error, a.ms)
-                for a in self.attempts
-            ),
+            target=last.name if last else None,
+            attempts=tuple(AttemptRecord(a.name, a.status, a.error, a.ms) for a in self.attempts),
             status=self.status,
             error=self.error.cause.value if self.error else None,
             stream=self.stream,

@@ -228,7 +228,7 @@ class Delivery:
             fields.append((b"request-id", call.request_id.encode()))
         if call.attempts:
             last = call.attempts[-1]
-            fields.append((b"x-llmitm-target", f"{last.target.provider}/{last.model}".encode()))
+            fields.append((b"x-llmitm-target", last.name.encode()))
             fields.append((b"x-llmitm-attempts", b"%d" % len(call.attempts)))
         if call.cost_usd is not None and call.settled:
             fields.append((b"x-llmitm-cost-usd", f"{call.cost_usd:f}".encode()))

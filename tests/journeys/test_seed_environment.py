@@ -51,7 +51,7 @@ def ask(gateway: Gateway, model: str = "any", **headers: str) -> httpx.Response:
     return httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers)
 
 
-def state(gateway: Gateway, target: str = "llm/*") -> dict[str, Any]:
+def state(gateway: Gateway, target: str = "llm/any") -> dict[str, Any]:
     listed = httpx.get(f"{gateway.admin_url}/admin/targets").json()["targets"]
     return next(entry for entry in listed if entry["target"] == target)
 
@@ -232,7 +232,7 @@ def recovery(starter: Starter) -> None:
 
 
 def _breaker(gateway: Gateway) -> Breaker:
-    return gateway.call(lambda: gateway.master.runtime.targets.guard("llm/*").breaker)
+    return gateway.call(lambda: gateway.master.runtime.targets.circuits.guard("llm/any").breaker)
 
 
 @effect("LLM_BASE_URL", "LLM_API_KEY", "LLM_MODEL")
