@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import queue
 from collections.abc import Iterator
@@ -196,10 +197,12 @@ def test_ten_thousand_calls_in_bounded_memory(starter: Starter, pool: ThreadPool
         assert share is None
     inspecting = Inspecting(gateway)
     inspecting.flows()
+    gc.collect()
     before = process.memory_info().rss
     for share in pool.map(many, [gateway] * 4, [2000] * 4):
         assert share is None
     assert len(inspecting.flows()) == 400
     book = gateway.master.addons.get("inspector").parts.book
     assert len(book.entries) == 200
+    gc.collect()
     assert process.memory_info().rss - before < 48 << 20
