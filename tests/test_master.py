@@ -15,6 +15,7 @@ import pytest
 
 from llmitm.config.load import load
 from llmitm.master import GatewayMaster, StartupError, _spare_what_stays
+from tests.support.calls import watch
 from tests.support.gateway import DEFAULT_POLICIES, KEY, Starter, default_settings, write
 from tests.support.logged import logged
 
@@ -58,10 +59,12 @@ def test_logging_is_a_policy(starter: Starter, capfd: pytest.CaptureFixture[str]
     _, url = starter.simulator()
     with logged(capfd) as log:
         gateway = starter.gateway(provider_url=url)
-        for level in ("error", "info"):
+        watcher = watch(gateway)
+        for calls, level in enumerate(("error", "info"), 1):
             (gateway.policies / "logging.yaml").write_text(json.dumps({"level": level}))
             httpx.post(f"{gateway.admin_url}/admin/config/reload")
             httpx.post(f"{gateway.url}{CHAT}", json=BODY, headers=AUTH)
+            watcher.wait(calls)
         assert len(log.calls) == 1
 
 
