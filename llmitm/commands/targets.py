@@ -75,7 +75,7 @@ def ask(gateway: Gateway, path: str, body: Any = None) -> Any:
     except (OSError, http.client.HTTPException) as fault:
         why = getattr(fault, "reason", fault)
         raise click.ClickException(f"No gateway answers on {url}: {why}. Is it running?") from fault
-    except msgspec.DecodeError as fault:
+    except ValueError as fault:
         raise click.ClickException(f"What answers on {url} is no gateway.") from fault
 
 
@@ -89,5 +89,5 @@ def _told(fault: urllib.error.HTTPError) -> str:
     try:
         answer = msgspec.json.decode(fault.read())
         return str(answer["error"])
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return str(fault)
