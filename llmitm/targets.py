@@ -14,6 +14,7 @@ from llmitm.metrics import Metrics
 from llmitm.policy.balance import Balancer, Strategy
 from llmitm.policy.breaker import Breaker, BreakerSettings, Snapshot, State, Verdict
 from llmitm.policy.failover import credential_refused
+from llmitm.policy.health import Health
 from llmitm.policy.load import Load
 from llmitm.policy.outcome import AttemptOutcome, Failure, Outcome
 from llmitm.policy.retry_budget import RetryBudget
@@ -46,6 +47,7 @@ class Targets:
     base_urls: dict[str, str] = field(default_factory=dict)
     balancer: Balancer = field(default_factory=Balancer)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    health: Health = field(default_factory=Health)
     _guards: dict[str, Guard] = field(default_factory=dict)
     _following: bool = False
     _settings: dict[str, BreakerSettings] = field(default_factory=dict)
@@ -108,7 +110,7 @@ class Targets:
             targets,
             route=route.model,
             now=now,
-            usable=lambda t: self.guard(t.name).usable(now),
+            usable=lambda t: t.provider not in self.health.down and self.guard(t.name).usable(now),
             price=lambda t: self.price(t, t.model_for(call.model or "*")),
             sticky=sticky,
         )

@@ -46,7 +46,7 @@ def targets(config: Path | None, **actions: str | None) -> None:
         ["target", "state", "notes"], ["in flight", "failures", "successes", "next try"]
     )
     for row in answer["targets"]:
-        notes = [n for n in ("draining", "credential_refused") if row[n]]
+        notes = [n for n in ("draining", "credential_refused", "unhealthy") if row.get(n)]
         wait = row["next_retry_in"] or row["cooldown_for"]
         table.add_row(
             row["target"],
