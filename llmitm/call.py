@@ -283,7 +283,7 @@ def call_of(flow: http.HTTPFlow) -> Call:
 def _object(raw: bytes | None) -> dict[str, Any] | None:
     try:
         value = _json.decode(raw or b"")
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 
