@@ -19,7 +19,7 @@ Spent = Iterable[tuple[float, int]]
 # Raises LedgerError.
 History = Callable[[Any, float], Awaitable[Spent]]
 
-RENEW_SECONDS = 10.0
+RENEW_SECONDS = 10.0  # a small part of a lease in memory
 HISTORY_SECONDS = 2.0  # how long a call waits for the ledger to say what was spent
 RETRY_SECONDS = 5.0
 
@@ -32,11 +32,19 @@ async def no_history(_allowance: Any, _moment: float) -> Spent:
 class AccountStore:
     """Takes and settles in this process's memory.
 
-    `clock` gives the time. What is durable begins with what its `history` says.
+    `clock` gives the time. What is durable begins with what its `history` says. What running
+    calls hold is renewed every `renew` seconds.
     """
 
-    def __init__(self, clock: Callable[[], float], history: History = no_history) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        history: History = no_history,
+        *,
+        renew: float = RENEW_SECONDS,
+    ) -> None:
         self._clock = clock
+        self._renew_seconds = renew
         self._history = history
         self._local = Accounts()
         # The calls that run, and where what they took is settled: None for elsewhere.
@@ -77,7 +85,7 @@ class AccountStore:
     async def run(self) -> None:
         """Renew what running calls hold, until cancelled."""
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(self._renew_seconds)
             await self._renew()
 
     async def close(self) -> None:

@@ -13,6 +13,7 @@ from llmitm.stores.accounts import AccountStore, History, Spent, no_history
 from llmitm.stores.link import StoreDown
 from llmitm.stores.remote_accounts import RemoteAccounts
 
+RENEWALS = 3  # in each lease
 MAX_OWED = 100_000  # calls that ended while the store was away
 
 
@@ -32,7 +33,7 @@ class SharedAccountStore(AccountStore):
         *,
         own_time: bool = False,
     ) -> None:
-        super().__init__(clock, history)
+        super().__init__(clock, history, renew=remote.lease / RENEWALS)
         self._remote = remote
         self._own_time = own_time
         self._up = False

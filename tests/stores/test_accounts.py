@@ -82,7 +82,7 @@ async def test_running_calls_are_renewed(monkeypatch: pytest.MonkeyPatch) -> Non
     """A call keeps what it holds for as long as it runs, and no longer."""
     renewed = asyncio.Event()
     clock = Clock()
-    store = AccountStore(clock)
+    store = AccountStore(clock, renew=0)
     renew = store._renew
 
     async def tell() -> None:
@@ -90,7 +90,6 @@ async def test_running_calls_are_renewed(monkeypatch: pytest.MonkeyPatch) -> Non
         renewed.set()
 
     monkeypatch.setattr(store, "_renew", tell)
-    monkeypatch.setattr(module, "RENEW_SECONDS", 0.0)
     grant = await store.take([SLOT], [1])
     assert isinstance(grant, Grant)
     running = asyncio.create_task(store.run())

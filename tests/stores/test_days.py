@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from hypothesis import given
@@ -18,10 +19,9 @@ quarters = st.integers(0, DAY // QUARTER - 1).map(lambda number: TODAY + number 
 
 
 def day(moment: int, span: int, offset: int) -> int:
-    with sqlite3.connect(":memory:") as connection:
-        number: int = connection.execute(f"SELECT {day_of(str(moment), span, offset)}").fetchone()[0]
-    connection.close()
-    return number
+    with closing(sqlite3.connect(":memory:")) as connection:
+        [number] = connection.execute(f"SELECT {day_of(str(moment), span, offset)}").fetchone()
+    return int(number)
 
 
 def moved(moment: int, what: Move | None) -> int:
