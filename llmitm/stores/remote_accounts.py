@@ -28,7 +28,7 @@ class RemoteAccounts:
 
     def __init__(self, link: Link, lease: float = LEASE) -> None:
         self._link = link
-        self.lease = lease
+        self._lease = lease
         self._process = os.urandom(6).hex()
         self._numbers = count()
 
@@ -36,7 +36,7 @@ class RemoteAccounts:
         self, allowances: Sequence[Allowance], costs: Sequence[int], now: float | None = None
     ) -> Answer:
         name = self.name()
-        arguments: list[Argument] = [_time(now), _number(self.lease), name]
+        arguments: list[Argument] = [_time(now), _number(self._lease), name]
         for allowance, cost in zip(allowances, costs, strict=True):
             until = b"" if allowance.width and now is None else _number(allowance.until(now or 0.0))
             arguments += [
@@ -77,7 +77,7 @@ class RemoteAccounts:
             b"%b:%d:%b" % (grant.id.encode(), cost, _number(allowance.until(grant.at)))
             for grant, allowance, cost in leases
         ]
-        await self._link.run_script(RENEW, keys, [_time(now), _number(self.lease), *members])
+        await self._link.run_script(RENEW, keys, [_time(now), _number(self._lease), *members])
 
     async def restore(
         self, allowance: Allowance, used: Iterable[tuple[float, int]], now: float
@@ -107,7 +107,7 @@ class RemoteAccounts:
                 levels = _levels(words[2:])
                 return Shortage(allowance, position, cost, float(words[1]), float(now), levels)
         at = float(now)
-        return Grant(allowances, costs, at, at + self.lease, _levels(words), id=name)
+        return Grant(allowances, costs, at, at + self._lease, _levels(words), id=name)
 
     def _abandon(
         self,

@@ -18,6 +18,7 @@ from llmitm.stores.spending import Spending
 
 MEMORY = "memory"
 FLUSH_SECONDS = 1.0
+RENEWALS = 3  # in each lease
 
 
 class Shared:
@@ -45,10 +46,10 @@ class Shared:
             self.budgets = AccountStore(time.time, self._spending.before)
         else:
             self._link = link = Link(store.shared, SCRIPTS, self._linked)
-            remote = RemoteAccounts(link, store.lease)
-            self.limits = SharedAccountStore(remote, time.monotonic)
+            remote, renew = RemoteAccounts(link, store.lease), store.lease / RENEWALS
+            self.limits = SharedAccountStore(remote, time.monotonic, renew=renew)
             self.budgets = SharedAccountStore(
-                remote, time.time, self._spending.before, own_time=True
+                remote, time.time, self._spending.before, own_time=True, renew=renew
             )
             self._circuits = SharedCircuits(link, os.urandom(6).hex(), follow)
 
