@@ -89,8 +89,7 @@ class GatewayMaster(Master):
         self.tls = _tls(gateway.listen.tls)
         ledger = open_ledger(gateway.store.ledger)
         targets = Targets(gateway, metrics)
-        store = gateway.store
-        self.shared = Shared(store.shared, store.ledger, ledger.flush, targets.follow)
+        self.shared = Shared(gateway.store, ledger.flush, targets.follow)
         keyring = Keyring(
             open_identities(gateway.store.ledger), policies=lambda: self.runtime.policies
         )
