@@ -32,6 +32,7 @@ CATEGORIES = {
     Cause.INTERNAL: "server_error",
     Cause.AUTHENTICATION: "client_error",
     Cause.PERMISSION: "client_error",
+    Cause.KILLED: "client_error",
     Cause.UPSTREAM_REFUSED: "client_error",
 }
 
