@@ -47,20 +47,27 @@ def error_message(dialect: str, body: bytes | dict[str, Any]) -> Fault:
 
 
 def error_event(
-    error: GatewayError, dialect: str, operation: str, request_id: str | None = None
+    error: GatewayError,
+    dialect: str,
+    operation: str,
+    request_id: str | None = None,
+    number: int = 0,
 ) -> bytes:
-    """The event or line that tells a client in mid-stream that its answer failed."""
+    """The event or line that tells a client in mid-stream that its answer failed.
+
+    `number` is the event's own, where the events of the operation are numbered.
+    """
     value = error_object(error, dialect, request_id)
     if dialect == "ollama":
         return _encode(value) + b"\n"
     if dialect == "anthropic":
         return frame(_encode(value), "error")
     if operation == "responses":
-        return responses_error(value)
+        return responses_error(value, number)
     return frame(_encode(value))
 
 
-def responses_error(value: dict[str, Any], number: int = 0) -> bytes:
+def responses_error(value: dict[str, Any], number: int) -> bytes:
     """The flat event that an error object is in a stream of the Responses API."""
     inner = value["error"]
     flat = {

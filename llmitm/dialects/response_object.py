@@ -64,15 +64,20 @@ class ResponseObject:
     def ended(self, output: list[Json], finish: str, usage: Json) -> Json:
         """The object with all its output; `finish` and `usage` are those of a chat completion."""
         counted = counts.from_openai(usage)
-        reason = _INCOMPLETE.get(finish)
-        return {
-            **self._head,
-            "status": status(finish),
-            "completed_at": None if reason else int(time.time()),
-            "incomplete_details": {"reason": reason} if reason else None,
-            "output": output,
-            "usage": counts.to_responses(counted) if counted else None,
-        }
+        told = counts.to_responses(counted) if counted else None
+        return ended(self._head, output, _INCOMPLETE.get(finish), told)
+
+
+def ended(head: Json, output: list[Json], reason: str | None, usage: Json | None) -> Json:
+    """The response that began as `head`; incomplete where there is a `reason`, if only that."""
+    return {
+        **head,
+        "status": "incomplete" if reason else "completed",
+        "completed_at": None if reason else int(time.time()),
+        "incomplete_details": {"reason": reason} if reason not in (None, "incomplete") else None,
+        "output": output,
+        "usage": usage,
+    }
 
 
 def status(finish: str) -> str:

@@ -89,8 +89,8 @@ class Thought(Item):
 class Message(Item):
     """What the model says: text, or why it refuses; one part after the other."""
 
-    def __init__(self, index: int) -> None:
-        super().__init__(fresh_id("msg"), index)
+    def __init__(self, index: int, item_id: str = "") -> None:
+        super().__init__(item_id or fresh_id("msg"), index)
         self._parts: list[Json] = []
         self._kind = ""
         self._said: list[str] = []

@@ -148,6 +148,7 @@ class Exchange:
         resumption = self._resumption
         if resumption is None:
             resumption = self._resumption = Resumption(call, self._flow)
+            delivery.continuation = resumption.continuation
         delivered = False
         try:
             while events := await stream.next():
