@@ -49,7 +49,7 @@ def test_it_makes_one_valid_response(at: int, more: list[str], thinking: bool) -
     """Wherever it broke off: numbered on, all parts closed, all text in the last event."""
     thoughts = {"reasoning_content": "Hm. "} if thinking else {}
     whole = events({"content": TEXT, **thoughts})[:-1]
-    begun = whole[: 1 + at % len(whole)]
+    begun = whole[: 2 + at % (len(whole) - 1)]
     writer = learned(begun)
     if not writer.ready:
         return
