@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from llmitm.call import Usage
 from llmitm.dialects import usage as counts
-from llmitm.dialects.carry import Json, sub, text
+from llmitm.dialects.carry import Json, text
 from llmitm.dialects.events import Event
 from llmitm.dialects.frames import event as framed
 from llmitm.dialects.response_object import ended
@@ -16,7 +17,18 @@ from llmitm.dialects.responses_to_chat_items import Happening, Message
 from llmitm.dialects.sse import payload_of
 from llmitm.dialects.writers import Writer
 
-_decode = msgspec.json.Decoder(dict).decode
+
+class _Step(msgspec.Struct, gc=False):
+    type: Any = None
+    sequence_number: Any = None
+    output_index: Any = None
+    response: msgspec.Raw = msgspec.Raw()
+    item: msgspec.Raw = msgspec.Raw()
+    part: msgspec.Raw = msgspec.Raw()
+
+
+_step = msgspec.json.Decoder(_Step).decode
+_object = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class ResponseWriter(Writer):
@@ -40,7 +52,7 @@ class ResponseWriter(Writer):
     @property
     def number(self) -> int:
         if self._last:
-            given = _object(self._last).get("sequence_number")
+            given = _read(self._last).sequence_number
             self._next = given + 1 if isinstance(given, int) else self._next
             self._last = b""
         return self._next
@@ -51,9 +63,8 @@ class ResponseWriter(Writer):
         self._last = event.raw
         if event.text and self._message is not None:
             self._heard(self._message.say("output_text", event.text, []))
-        elif not event.content:
-            part = _object(event.raw)
-            self._step(text(part, "type"), part)
+        elif not (event.content or event.done):
+            self._step(_read(event.raw))
 
     def text(self, delta: str) -> bytes:
         begun: list[Happening] = []
@@ -70,22 +81,27 @@ class ResponseWriter(Writer):
         response = ended(self._response, output, cut_short, counted)
         return closing + self._framed([(f"response.{response['status']}", {"response": response})])
 
-    def _step(self, kind: str, part: Json) -> None:
+    def _step(self, step: _Step) -> None:
         """An event that adds no text: an item or a part begins or ends."""
-        item, at = sub(part, "item"), part.get("output_index")
-        match kind:
-            case "response.created" | "response.in_progress":
-                self._response = sub(part, "response")
-            case "response.output_item.added" if isinstance(at, int):
-                self._between = item.get("type") != "message"
-                self._message = None if self._between else Message(at, text(item, "id"))
+        match step.type:
+            case "response.created":
+                self._response = _value(step.response)
+            case "response.output_item.added":
+                self._opened(step.output_index, _value(step.item))
             case "response.content_part.added" if self._message is not None:
-                self._between = self._between or sub(part, "part").get("type") != "output_text"
+                self._between = self._between or _value(step.part).get("type") != "output_text"
                 self._heard(self._message.say("output_text", "", []))
-            case "response.output_item.done" if isinstance(at, int):
-                self._output[at], self._message, self._between = item, None, False
-            case _ if kind.startswith("response.output_text."):
+            case "response.output_item.done" if isinstance(step.output_index, int):
+                self._output[step.output_index] = _value(step.item)
+                self._message, self._between = None, False
+            case str(kind) if kind.startswith("response.output_text."):
                 self._between = True
+
+    def _opened(self, index: object, item: Json) -> None:
+        self._message = None
+        if item.get("type") == "message" and isinstance(index, int):
+            self._message = Message(index, text(item, "id"))
+        self._between = self._message is None
 
     def _closed(self, status: str) -> bytes:
         message, self._message = self._message, None
@@ -108,9 +124,15 @@ class ResponseWriter(Writer):
         return b"".join(out)
 
 
-def _object(raw: bytes) -> Json:
+def _read(raw: bytes) -> _Step:
     try:
-        payload = payload_of(raw)
-        return _decode(payload) if payload else {}
+        return _step(payload_of(raw) or b"{}")
+    except (ValueError, RecursionError):
+        return _Step()
+
+
+def _value(raw: msgspec.Raw) -> Json:
+    try:
+        return _object(raw)
     except (ValueError, RecursionError):
         return {}
