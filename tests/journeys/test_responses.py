@@ -117,9 +117,11 @@ def streamed(client: openai.OpenAI, model: str) -> list[Any]:
 
 
 @pytest.mark.parametrize("provider", APIS)
-def test_text(client: openai.OpenAI, provider: str) -> None:
+def test_text(client: openai.OpenAI, watcher: Watcher, provider: str) -> None:
     """The same answer whole and streamed, with the same counts, from every provider."""
-    whole = client.responses.create(model=provider, input=QUESTION)
+    with one_call(watcher) as calls:
+        whole = client.responses.create(model=provider, input=QUESTION)
+    assert (calls[0].operation, calls[0].completion_tokens) == ("responses", 32)
     assert (whole.output_text, whole.status) == (words(), "completed")
     assert whole.usage is not None
     assert whole.usage.output_tokens == 32
