@@ -89,6 +89,8 @@ def routes() -> Iterator[dict[str, Any]]:
         yield route(name, (name, "sim"))
     for (first, second), fault in product(WAYS, (*BEFORE, *AFTER)):
         yield route(f"{first}>{second}>{fault}", (first, f"s@{fault}"), (second, "sim"))
+    yield route("mixed", ("anthropic", "sim"), ("plain", "sim"), ("openai", "sim"))
+    yield route("outage", ("openai", "s@503"), ("anthropic", "sim"))
     yield route("diverging", ("openai", "s@cut:after=5"), ("other", "sim"))
     yield {
         **route("alone", ("anthropic", "s@cut:after=5")),
@@ -195,6 +197,21 @@ def test_what_is_kept_at_openai(client: openai.OpenAI, provider: str) -> None:
         assert refused.value.param == param
     with pytest.raises(openai.BadRequestError, match="compact"):
         client.responses.compact(model=provider, input=QUESTION)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_only_one_target_can_be_asked(
+    client: openai.OpenAI, watcher: Watcher, stream: bool
+) -> None:
+    """It is asked, whichever comes first; while it is down that is what the client hears of."""
+    asked: Any = {"input": QUESTION, "previous_response_id": "resp_1", "stream": stream}
+    with one_call(watcher) as calls:
+        answer = client.responses.create(model="mixed", **asked)
+        assert not stream or [*answer][-1].type == "response.completed"
+    assert [attempt.target for attempt in calls[0].attempts] == ["openai/sim"]
+    with pytest.raises(openai.InternalServerError) as fault:
+        client.responses.create(model="outage", **asked)
+    assert fault.value.status_code == 503
 
 
 @pytest.mark.parametrize(("first", "second"), WAYS)
