@@ -62,7 +62,7 @@ class ResponseWriter(Writer):
             return
         self._last = event.raw
         if event.text and self._message is not None:
-            self._heard(self._message.say("output_text", event.text, []))
+            self._message.hear(event.text)
         elif not (event.content or event.done):
             self._step(_read(event.raw))
 
@@ -90,7 +90,7 @@ class ResponseWriter(Writer):
                 self._opened(step.output_index, _value(step.item))
             case "response.content_part.added" if self._message is not None:
                 self._between = self._between or _value(step.part).get("type") != "output_text"
-                self._heard(self._message.say("output_text", "", []))
+                self._message.hear("")
             case "response.output_item.done" if isinstance(step.output_index, int):
                 self._output[step.output_index] = _value(step.item)
                 self._message, self._between = None, False
@@ -110,11 +110,6 @@ class ResponseWriter(Writer):
         closing = self._framed(message.end(status))
         self._output[message.index] = message.value(status)
         return closing
-
-    def _heard(self, happened: Iterable[Happening]) -> None:
-        """Keep what the client has been told already."""
-        for _ in happened:
-            pass
 
     def _framed(self, happened: Iterable[Happening]) -> bytes:
         out = []

@@ -107,6 +107,11 @@ class Message(Item):
         extra = {"logprobs": logprobs} if kind == "output_text" else {}
         yield self._at(f"{kind}.delta", delta=delta, **extra)
 
+    def hear(self, delta: str) -> None:
+        """Take note of text that the client has from elsewhere."""
+        self._kind = "output_text"
+        self._said.append(delta)
+
     def value(self, status: str) -> Json:
         return message_item(self.id, [*self._parts], status)
 

@@ -67,6 +67,17 @@ def test_a_message_of_two_parts() -> None:
     ]
 
 
+def test_a_message_that_another_began() -> None:
+    """What the client has is not told again, and is part of the whole."""
+    message = Message(0, "msg_1")
+    message.hear("")
+    message.hear("a")
+    happened = [*message.say("output_text", "b", []), *ended(message)]
+    assert kinds(happened)[:2] == ["output_text.delta", "output_text.done"]
+    assert happened[1][1]["text"] == "ab"
+    assert message.value("completed")["id"] == "msg_1"
+
+
 def test_a_call_without_arguments() -> None:
     """Its arguments are an empty object, which is what JSON readers expect."""
     call = Call(1, ToolCall(0, name="now"))
