@@ -38,6 +38,9 @@ _KEPT_BACK = HOP_BY_HOP | {
     b"x-request-id",
 }
 
+# What takes the items of a conversation at OpenAI, reasoning among them.
+_WITH_ITEMS = frozenset({"responses", "compact", "count_tokens"})
+
 
 def prepare(
     flow: http.HTTPFlow,
@@ -92,7 +95,7 @@ def _same_dialect(
         asked = openai.ask_for_usage(body) if call.operation in ("chat", "completions") else None
         call.hide_usage = asked is not None
         changes.update(asked or {})
-    if call.operation == "responses":
+    if call.operation in _WITH_ITEMS:
         changes.update(sealed_thoughts.without_foreign(body))
     judged = paths.has_model(call.operation) or call.model is not None
     return _encode({**body, **changes}) if judged else flow.request.raw_content

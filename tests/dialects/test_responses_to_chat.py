@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import openai
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from llmitm.dialects.translate import PAIRS
 from tests.dialects.answers import COMPLETION, MESSAGE, plain
-from tests.dialects.response_events import checked
+from tests.dialects.response_events import checked, response_of
+from tests.dialects.response_events import plain as without_ids
 from tests.dialects.sdk import Gateway, Provider, openai_client
-from tests.dialects.streams import Json
+from tests.dialects.streams import PLACES, Json, anthropic_events, cut, messages, run, sse
 
 ANSWERS = {"openai": COMPLETION, "anthropic": MESSAGE}
 MODEL = "claude-sonnet-4-6"
@@ -142,6 +146,35 @@ def test_a_request_in_full() -> None:
         "output_config": {"effort": "low"},
         "temperature": 0.3,
     }
+
+
+@settings(deadline=None)
+@given(messages(), st.integers(1, 5), PLACES)
+def test_a_stream_of_claudes_says_what_the_whole_answer_says(
+    message: Json, size: int, places: list[int]
+) -> None:
+    """Through two translations: every event in its place, the same items, status and counts."""
+    pair = PAIRS["openai", "responses", "anthropic"]()
+    pair.request({"model": MODEL, "input": "hi", "stream": True})
+    data = sse(anthropic_events(message, size), named=True)
+    streamed = response_of(run(pair.stream("m"), cut(data, places)))["done"]
+    whole = checked(pair.response(message, "m"))
+    for answer in (streamed, whole):
+        for item in answer["output"]:
+            if item["type"] == "function_call":
+                item["arguments"] = json.loads(item["arguments"])
+    assert without_ids(streamed) == without_ids(whole)
+
+
+@settings(deadline=None)
+@given(messages(), PLACES, st.integers(0, 10_000))
+def test_a_cut_stream_of_claudes_has_no_end(message: Json, places: list[int], at: int) -> None:
+    """What breaks off at Anthropic is no response at OpenAI's client."""
+    pair = PAIRS["openai", "responses", "anthropic"]()
+    pair.request({"model": MODEL, "input": "hi", "stream": True})
+    data = sse(anthropic_events(message)[:-2], named=True)
+    seen = response_of(run(pair.stream("m"), cut(data[: at % (len(data) + 1)], places)))
+    assert seen["done"] is None
 
 
 class Answer(BaseModel):

@@ -206,11 +206,14 @@ def test_a_provider_without_the_responses_api(api: str, url: str) -> None:
     assert translation is not None
 
 
-def test_openai_gets_no_thoughts_of_others() -> None:
+@pytest.mark.parametrize(
+    "path", ["/v1/responses", "/v1/responses/compact", "/v1/responses/input_tokens"]
+)
+def test_openai_gets_no_thoughts_of_others(path: str) -> None:
     """A conversation in which Claude thought can go on at OpenAI."""
     said = {"role": "user", "content": "hi"}
     ours = {"type": "reasoning", "id": thought_id(), "summary": [], "encrypted_content": None}
-    flow, call = asked("/v1/responses", {"model": "m", "input": [said, ours]})
+    flow, call = asked(path, {"model": "m", "input": [said, ours]})
     assert json.loads(send(flow, call)[0].body)["input"] == [said]
 
 
