@@ -78,7 +78,8 @@ class ResponseWriter(Writer):
         closing = self._closed("incomplete" if cut_short else "completed")
         output = [self._output[index] for index in sorted(self._output)]
         counted = counts.to_responses(usage) if usage else None
-        response = ended(self._response, output, cut_short, counted)
+        head = {**self._response, "store": False}  # whoever began it does not have the whole
+        response = ended(head, output, cut_short, counted)
         return closing + self._framed([(f"response.{response['status']}", {"response": response})])
 
     def _step(self, step: _Step) -> None:

@@ -118,6 +118,13 @@ def test_it_stays_the_same_response() -> None:
     assert seen["done"]["id"] == seen["head"]["id"]
 
 
+def test_nobody_has_the_whole_of_it() -> None:
+    """A response that OpenAI was to keep is not kept, if it is not OpenAI's to the end."""
+    begun = [raw.replace(b'"store":false', b'"store":true') for raw in events({"content": TEXT})]
+    seen = response_of(b"".join(begun[:5]) + learned(begun[:5]).finish(None, None, False))
+    assert (seen["head"]["store"], seen["done"]["store"]) == (True, False)
+
+
 @pytest.mark.parametrize(
     ("raw", "ready"),
     [
