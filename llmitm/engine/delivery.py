@@ -12,6 +12,7 @@ from mitmproxy import http
 from llmitm import dialects
 from llmitm.call import Attempt, Call, call_of
 from llmitm.config.providers import hidden
+from llmitm.dialects.resume import Continuation
 from llmitm.engine import messages
 from llmitm.engine.attempt import STREAM_TYPES, Ready
 from llmitm.engine.failure import AttemptFailed, Refusal
@@ -62,6 +63,7 @@ class Delivery:
         self._flow = flow
         self._settle = settle
         self.call: Call = call_of(flow)
+        self.continuation: Continuation | None = None  # of the stream that the client has begun
 
     async def refuse(self, error: GatewayError) -> None:
         """Tell the client why its call is not answered; in-band where the reply has begun."""
@@ -168,12 +170,18 @@ class Delivery:
         call = self.call
         call.error = error
         self._flow.error = mitm_flow.Error(str(error))
-        said = dialects.error_event(error, call.dialect, call.operation, call.request_id)
+        said = self._error_event(error)
         if said and self._streams_events:
             await self._write(self._last_words(said))
             await self.reply.end()
         else:
             self.reply.abort()
+
+    def _error_event(self, error: GatewayError) -> bytes:
+        call = self.call
+        if self.continuation is not None:
+            return self.continuation.error(error, call.request_id)
+        return dialects.error_event(error, call.dialect, call.operation, call.request_id)
 
     async def _write(self, data: bytes) -> None:
         """Send a part of a streamed body, and show it to who watches."""

@@ -27,6 +27,21 @@ def test_usual_url_and_dialect(api: str, url: str | None, dialect: str | None) -
     assert BASE_URLS.get(api) == url
 
 
+@pytest.mark.parametrize(
+    ("api", "said", "has"),
+    [
+        ("openai", None, True),
+        ("ollama", None, True),
+        ("gemini", None, False),
+        ("openai", False, False),
+        ("gemini", True, True),
+    ],
+)
+def test_whether_it_has_the_responses_api(api: str, said: bool | None, has: bool) -> None:
+    """Where nothing is said, the vendor's own API is known."""
+    assert Provider.model_validate({"api": api, "responses": said}).has_responses is has
+
+
 def test_headers_and_key() -> None:
     """Headers are lower-case; the key is a secret."""
     provider = Provider.model_validate(
