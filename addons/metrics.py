@@ -84,7 +84,7 @@ def target_of(table: Table, call: Call) -> str:
 
 
 def _name(attempt: Attempt) -> str:
-    return f"{attempt.target.provider}/{attempt.model}"
+    return attempt.name
 
 
 def count_attempt(table: Table, operation: str, attempt: Attempt) -> None:

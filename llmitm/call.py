@@ -115,10 +115,15 @@ class Attempt:
     usage: Usage | None = None
     probe: bool = False
     replayable: bool = True
-    admission: Any = None  # the breaker's leave, given back with the result
+    leave: Any = None  # the circuit's, given back with the result
     outcome: AttemptOutcome | None = None  # set where the attempt failed
     produced: str = ""  # the output text that came of it
     watch: Watch | None = None  # sees the provider's answer, byte for byte
+
+    @property
+    def name(self) -> str:
+        """Provider and model as asked: what a breaker guards, whatever the route calls it."""
+        return f"{self.target.provider}/{self.model}"
 
     @property
     def ms(self) -> int:
@@ -228,8 +233,7 @@ class Call:
     def answering(self) -> str | None:
         """The target that was asked last as provider/model, or `cache`; None where nobody was."""
         if self.attempts:
-            last = self.attempts[-1]
-            return f"{last.target.provider}/{last.model}"
+            return self.attempts[-1].name
         return CACHE if self.from_cache is not None else None
 
     def body(self, flow: http.HTTPFlow) -> dict[str, Any] | None:
@@ -264,10 +268,7 @@ class Call:
             route=self.route,
             model=self.model,
             target=self.answering,
-            attempts=tuple(
-                AttemptRecord(f"{a.target.provider}/{a.model}", a.status, a.error, a.ms)
-                for a in self.attempts
-            ),
+            attempts=tuple(AttemptRecord(a.name, a.status, a.error, a.ms) for a in self.attempts),
             status=self.status,
             error=self.error.cause.value if self.error else None,
             stream=self.stream,

@@ -107,7 +107,7 @@ def test_calls_end_before_it_does(starter: Starter) -> None:
         gateway.call(gateway.master.end)
         rest = list(lines)
     assert "data: [DONE]" in rest
-    gateway.done.result(20)
+    gateway.done.result(60)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/v1/models", headers=AUTH)
 
@@ -127,7 +127,7 @@ def test_hurry(starter: Starter) -> None:
         gateway.call(gateway.master.end)
         for text in texts:
             rest += text
-    gateway.done.result(20)  # far sooner than the stream's ten minutes
+    gateway.done.result(60)  # far sooner than the stream's ten minutes
     assert "[DONE]" not in rest
 
 

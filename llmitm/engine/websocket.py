@@ -150,7 +150,7 @@ class Tunnel:
             autoclose=False,  # the provider hears of it first: a client may leave with its answer
         )
         client.headers["x-request-id"] = self._call.request_id
-        client.headers["x-llmitm-target"] = f"{attempt.target.provider}/{attempt.model}"
+        client.headers["x-llmitm-target"] = attempt.name
         await client.prepare(self._request)
         self._call.status = 101
         flow.websocket = mitm_websocket.WebSocketData()

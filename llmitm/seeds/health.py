@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
-from llmitm.call import Target
+from llmitm.circuits import Guard
 from llmitm.errors import GatewayError
 from llmitm.policy.breaker import Snapshot, State
 from llmitm.probe import probe
@@ -47,26 +47,28 @@ class Health:
 async def _any_reachable(live: Runtime) -> bool:
     """Whether a provider that may be asked answers; all are asked at once."""
     now = time.monotonic()
-    names = {t.provider for t in _targets(live) if live.targets.guard(t.name).usable(now)}
+    usable = [guard.name for guard in _circuits(live) if guard.usable(now)]
     work = [
         probe(live.upstream, live.gateway.providers[name], live.targets.base_url(name))
-        for name in names
+        for name in {name.partition("/")[0] for name in usable}
     ]
     return any(reached.ok for reached in await asyncio.gather(*work))
 
 
-def _targets(live: Runtime) -> tuple[Target, ...]:
-    """The targets of the default model, or all of them where there is none."""
+def _circuits(live: Runtime) -> list[Guard]:
+    """The circuits of the default model, or of all models where there is none."""
     try:
-        route = live.policies.route_for(default_choice(live, None).model)
+        model: str | None = default_choice(live, None).model
     except GatewayError:
-        route = None
-    if route is not None:
-        return route.targets
-    return tuple(target for route in live.policies.routes for target in route.targets)
+        model = None
+    route = live.policies.route_for(model) if model is not None else None
+    routes = live.policies.routes if route is None else (route,)
+    targets = {target.name: target for route in routes for target in route.targets}
+    return [
+        guard for target in targets.values() for guard in live.targets.circuits.of(target, model)
+    ]
 
 
 def _shots(live: Runtime) -> list[Snapshot]:
     now = time.monotonic()
-    names = {target.name for target in _targets(live)}
-    return [live.targets.guard(name).breaker.snapshot(now) for name in names]
+    return [guard.breaker.snapshot(now) for guard in _circuits(live)]

@@ -13,7 +13,7 @@ from llmitm.config.problems import ConfigErrors
 from llmitm.config.reload import PolicyWatcher
 from tests.config.configuration import Configuration
 
-PATIENCE = 10  # seconds; an edit is expected within one
+PATIENCE = 60  # seconds; an edit is expected within one
 
 
 class Watched:

@@ -16,7 +16,7 @@ from tests.support.faulty import TEXT, FaultyProvider
 from tests.support.gateway import KEY, Gateway, Starter
 
 ONLY = {"model": "chat", "targets": [{"provider": "sim", "model": "m1"}]}
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 def alone(starter: Starter, fault: FaultyProvider, url: str, **resilience: Any) -> Gateway:
@@ -33,7 +33,7 @@ def post(gateway: Gateway, **extra: Any) -> httpx.Response:
         f"{gateway.url}/v1/chat/completions",
         headers={"authorization": f"Bearer {KEY}"},
         json={"model": "chat", "messages": MESSAGES, **extra},
-        timeout=20,
+        timeout=60,
     )
 
 

@@ -132,7 +132,7 @@ def raw_stream(gateway: Gateway, begun: Callable[[], None]) -> list[Any]:
         f"{gateway.url}/v1/chat/completions",
         headers={"authorization": f"Bearer {KEY}"},
         json={"model": "chat", "messages": MESSAGES, "stream": True},
-        timeout=20,
+        timeout=60,
     ) as reply:
         for line in reply.iter_lines():
             if line.startswith("data: "):

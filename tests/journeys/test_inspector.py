@@ -139,7 +139,7 @@ def test_off_means_off(starter: Starter) -> None:
 
     gateway.call(lambda: gateway.master.hooks.rebuild([*gateway.master.addons.chain, Look()]))
     ask(gateway)
-    assert seen.get(timeout=10) == (None, None)
+    assert seen.get(timeout=60) == (None, None)
 
 
 def test_a_taken_port_is_an_error_at_start(starter: Starter) -> None:

@@ -59,10 +59,11 @@ def state(gateway: Gateway) -> dict[str, Any]:
     def count() -> dict[str, Any]:
         gc.collect()
         targets = gateway.master.runtime.targets
+        circuits = targets.circuits
         return {
             "in_flight": gateway.master.lifecycle.in_flight,
-            "busy": sum(targets.load.in_flight(name) for name, _, _ in targets.snapshots()),
-            "probes": sum(shot.probes for _, _, shot in targets.snapshots()),
+            "busy": sum(targets.load.in_flight(name) for name, _, _ in circuits.snapshots()),
+            "probes": sum(shot.probes for _, _, shot in circuits.snapshots()),
             "tasks": len(asyncio.all_tasks()),
             "descriptors": sum(1 for _ in Path("/proc/self/fd").iterdir()),
         }

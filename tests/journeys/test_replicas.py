@@ -43,7 +43,7 @@ POLICIES = {
         ]
     },
 }
-SECONDS = 10
+SECONDS = 60
 
 
 @dataclass

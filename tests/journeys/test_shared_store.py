@@ -17,7 +17,7 @@ from tests.support.valkey import hanging, url_of, valkey
 
 CHAT = "/v1/chat/completions"
 PRICE = {"provider": "sim", "model": "*", "input_per_million": 1000, "output_per_million": 1000}
-SECONDS = 10
+SECONDS = 60
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ from tests.support.gateway import KEY, Starter
 from tests.support.rig import AUTH, CHAT
 from tests.support.valkey import Stored, url_of, valkey
 from tests.support.wire import DONE, STREAM_HEAD, Peer, Upstream, connect, finish, token
-from tests.support.workers import Fleet, host_of, post, send, start, until
+from tests.support.workers import SECONDS, Fleet, host_of, post, send, start, until
 
 LIMITED, HELD = "sk-limited-0123456789", "sk-held-0123456789"
 HELD_CALLS = 8
@@ -240,7 +240,7 @@ class Load:
     ended: dict[str, float] = field(default_factory=dict)
 
     async def client(self) -> None:
-        async with httpx.AsyncClient(headers=AUTH, timeout=20) as client:
+        async with httpx.AsyncClient(headers=AUTH, timeout=60) as client:
             while self.running:
                 self.made += 1
                 try:
@@ -333,7 +333,7 @@ def test_told_twice(starter: Starter) -> None:
         peer.until(b"data: ")
         gateway.call(gateway.master.end)
         gateway.call(gateway.master.end)
-        gateway.done.result(10)
+        gateway.done.result(SECONDS)
         assert DONE not in peer.rest()
     assert [record.model for record in records(gateway.master.loaded.gateway.store.ledger)] == [
         "m@stall:after=1"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-START_SECONDS = 30
+START_SECONDS = 90
 _USER = "nobody"  # PostgreSQL refuses to run as root
 _SETTINGS = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "40"}
 

@@ -12,7 +12,7 @@ from llmitm.simulator.server import Simulator
 from tests.support.gateway import KEY, Gateway, Starter
 
 Flow = dict[str, Any]
-WAIT_SECONDS = 15
+WAIT_SECONDS = 60
 LISTEN = {"gateway": "127.0.0.1:0", "admin": "127.0.0.1:0", "inspector": "127.0.0.1:0"}
 FEW_KEY = "sk-few-0123456789"
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
