@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from mitmproxy import http
 
@@ -54,10 +53,12 @@ class Cache:
         if not self._shelves or flow.response:
             return
         call = call_of(flow)
-        shelf, body = self._shelves.get(call.route or ""), call.body(flow)
-        if shelf is None or body is None or not policy.repeatable(call.operation, body):
+        who, shelf = call.principal, self._shelves.get(call.route or "")
+        body = call.body(flow) if who and shelf else None
+        if not who or not shelf or not body or not policy.repeatable(call.operation, body):
             return
-        call.cache = self._look(flow, call, shelf, body)
+        key = key_of(flow, call, policy.sharers(shelf.rule.scope, who.key, who.user, who.team))
+        call.cache = self._look(flow, call, shelf, key)
         live.metrics["llmitm_cache_total"].at(call.cache).inc()
 
     def response(self, flow: http.HTTPFlow) -> None:
@@ -68,7 +69,9 @@ class Cache:
             missed.shelf.answers.put(missed.key, kept, kept.size, time.monotonic())
 
     def call_end(self, flow: http.HTTPFlow) -> None:
-        self._missed.pop(call_of(flow).request_id, None)
+        call = call_of(flow)
+        call.recording = None  # the inspector may hold on to the call
+        self._missed.pop(call.request_id, None)
 
     def _follow(self, policies: Policies) -> None:
         """Forget the answers of routes that have changed, and of those that keep none any more."""
@@ -81,9 +84,9 @@ class Cache:
                 answers = Lru[Kept](rule.ttl, rule.max_entries, rule.max_bytes)
                 self._shelves[route.model] = Shelf(route, rule, answers)
 
-    def _look(self, flow: http.HTTPFlow, call: Call, shelf: Shelf, body: dict[str, Any]) -> str:
+    def _look(self, flow: http.HTTPFlow, call: Call, shelf: Shelf, key: bytes) -> str:
         """Answer the call if there is an answer, and prepare to keep its own if there is none."""
-        key, now = key_of(flow, call, shelf.rule, body), time.monotonic()
+        now = time.monotonic()
         wish = policy.wish_of(flow.request.headers.get("cache-control", ""))
         entry = shelf.answers.get(key, now) if wish.read else None
         if entry is not None and now - entry.at <= wish.max_age:
@@ -97,13 +100,12 @@ class Cache:
         return MISS if wish.read else BYPASS
 
 
-def key_of(flow: http.HTTPFlow, call: Call, rule: Rule, body: dict[str, Any]) -> bytes:
-    """What this request shares with those that may get its answer."""
-    who, headers = call.principal, flow.request.headers
-    sharers = policy.sharers(rule.scope, who.key, who.user, who.team) if who else None
-    query = flow.request.path.partition("?")[2]
+def key_of(flow: http.HTTPFlow, call: Call, sharers: str) -> bytes:
+    """What this request has in common with those that may get its answer."""
+    query, headers = flow.request.path.partition("?")[2], flow.request.headers
     beside = (sharers, call.dialect, call.path, query, call.provider)
     beside += tuple(headers.get(name) for name in policy.HEADERS)
+    body = call.body(flow) or {}
     return policy.fingerprint(call.operation, body, stream=call.stream, beside=beside)
 
 

@@ -102,13 +102,24 @@ def test_answered_calls_pass_by(stage: Stage) -> None:
     assert (call.cache, flow.response) == (None, refusal)
 
 
+def test_nobody_known(stage: Stage) -> None:
+    """Who comes without a key, as where no addon asks for one, gets nobody's answers."""
+    configure(stage, {"ttl": 60})
+    call, flow = call_and_flow(body=ASKED)
+    call.route = "*"
+    Cache().request(flow)
+    assert (call.cache, call.recording) == (None, None)
+
+
 def test_forgets_what_never_came(stage: Stage) -> None:
     """Nothing is left of calls that ended without an answer."""
     configure(stage, {"ttl": 60})
     addon = Cache()
-    _, flow = asked(addon, stage)
+    call, flow = asked(addon, stage)
+    assert call.recording is not None
     addon.call_end(flow)
     assert not addon._missed
+    assert call.recording is None
 
 
 @pytest.mark.parametrize(
