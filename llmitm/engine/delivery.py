@@ -96,6 +96,7 @@ class Delivery:
         await self._hooks.decide("responseheaders", self._flow)
         self.call.status = response.status_code
         await self._settle(self._flow)
+        self.call.first_token = time.monotonic()
         await self.reply.start(response.status_code, self._headers())
         await self._write(self._through(body))
         await self.close()

@@ -124,6 +124,7 @@ def test_sdks(stand: Stand, ask: Callable[[Stand, bool], list[Any]], stream: boo
     record = stand.watcher.records[-1]
     assert (record.target, record.attempts, record.status) == ("cache", (), 200)
     assert (record.cost_usd, record.prompt_tokens, record.stream) == (0, 0, stream)
+    assert (record.ttft_ms is not None) == stream
     assert record.error is None
 
 

@@ -112,7 +112,9 @@ def test_inspector(starter: Starter, stream: bool) -> None:
     gateway = begin(starter, listen={**LISTEN, "inspector": LOOPBACK})
     first, _ = twice(gateway, CHAT, {**HELLO, "stream": stream}, headers=AUTH)
     page = Inspecting(gateway)
-    (flow,) = page.wait(lambda flow: "m · cache · $0 · 200 ok" in flow["comment"])
+    (flow,) = page.wait(
+        lambda flow: flow["comment"].startswith("m · cache · $0") and "200 ok" in flow["comment"]
+    )
     assert page.body(flow, "response") == first.content
     page._http.close()
 
