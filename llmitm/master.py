@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import resource
 import signal
@@ -316,4 +317,18 @@ async def run_until_signalled(master: GatewayMaster) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, master.end)
     loop.add_signal_handler(signal.SIGHUP, master.reload)
-    await master.run()
+    frozen = asyncio.create_task(_spare_what_stays(master), name="spare what stays")
+    try:
+        await master.run()
+    finally:
+        frozen.cancel()
+
+
+async def _spare_what_stays(master: GatewayMaster) -> None:
+    """Keep the garbage collector off what was made for good.
+
+    Modules, schemas and prices are more than 100,000 objects: going over them again and again
+    stops every stream for a tenth of a second each time.
+    """
+    await master.ready.wait()
+    gc.freeze()

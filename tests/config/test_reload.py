@@ -64,6 +64,8 @@ async def test_applies_an_edit_in_place(watched: Watched) -> None:
     """A file that is written in place is a new snapshot too."""
     (watched.policies / "logging.yaml").write_text("level: error\n")
     after = await watched.next()
+    if isinstance(after, Policies) and after.logging.level != "error":
+        after = await watched.next()  # the file may have been seen while it was empty
     assert isinstance(after, Policies)
     assert after.logging.level == "error"
 

@@ -116,7 +116,7 @@ async def test_raw_answer(kind: str) -> None:
 async def test_raw_answer_breaks_off(end: str, failure: Failure) -> None:
     """A raw answer that is cut or stalls fails when its beginning is out."""
     answer = Fed(kind="audio/mpeg").feed(b"x")
-    ready = await ask(answer, terms(between_tokens=0.01))
+    ready = await ask(answer, terms(between_tokens=0.25))
     await ready.chunk()
     if end == "cut":
         answer.cut()
@@ -186,7 +186,7 @@ async def test_redirects_are_not_followed(status: int) -> None:
     [
         (None, {"first_byte": 0.0}, Failure.FIRST_BYTE_TIMEOUT),
         (Fed(kind=SSE), {"first_token": 0.0}, Failure.FIRST_TOKEN_TIMEOUT),
-        (Fed().feed(b"{"), {"total": 0.01}, Failure.TOTAL_TIMEOUT),
+        (Fed().feed(b"{"), {"total": 0.25}, Failure.TOTAL_TIMEOUT),
     ],
 )
 async def test_silence(answer: Fed | None, on: dict[str, Any], failure: Failure) -> None:
@@ -257,7 +257,7 @@ async def test_a_slow_upload_is_no_silence() -> None:
 
     async def body() -> AsyncIterator[bytes]:
         for _ in range(6):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
             yield b"x"
 
     class Reading(Feeding):
@@ -267,7 +267,7 @@ async def test_a_slow_upload_is_no_silence() -> None:
             return await super().send(*args)
 
     upstream = cast("Upstream", Reading(Fed.whole(COUNTED)))
-    on = terms(connect=0.02, first_byte=0.02)
+    on = terms(connect=0.25, first_byte=0.25)
     assert (await begin(upstream, attempt(), on, body())).body == COUNTED
 
 

@@ -88,7 +88,7 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[Gateway], None]:
 
 def ledger(gateway: Gateway, count: int) -> list[tuple[Any, ...]]:
     """The ledger's rows, once there are `count`."""
-    for _ in range(100):
+    for _ in range(1000):
         with sqlite3.connect(gateway.directory / "ledger.db") as database:
             rows = database.execute(
                 "SELECT key_id, status, model, client FROM calls ORDER BY ts"

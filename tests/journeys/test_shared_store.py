@@ -37,11 +37,12 @@ def gateway_on(starter: Starter, shared: str, **key: Any) -> Gateway:
     return starter.gateway(settings, policies, provider_url=url)
 
 
-def post(gateway: Gateway) -> httpx.Response:
+def post(gateway: Gateway, client: httpx.Client | None = None) -> httpx.Response:
     message = {"role": "user", "content": "hi"}
     body = {"model": "m", "messages": [message], "max_tokens": 20}
     headers = {"authorization": f"Bearer {KEY}"}
-    return httpx.post(gateway.url + CHAT, json=body, headers=headers, timeout=30)
+    ask = client.post if client else httpx.post
+    return ask(gateway.url + CHAT, json=body, headers=headers, timeout=30)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -90,10 +91,11 @@ def test_a_store_that_hangs(starter: Starter, server: ValkeyServer) -> None:
         assert post(gateway).status_code == 200
         assert not gateway.master.shared.up
         took = []
-        for _ in range(5):
-            started = time.monotonic()
-            assert post(gateway).status_code == 200
-            took.append(time.monotonic() - started)
+        with httpx.Client(timeout=30) as client:
+            for _ in range(20):
+                started = time.monotonic()
+                assert post(gateway, client).status_code == 200
+                took.append(time.monotonic() - started)
         assert min(took) < PATIENCE / 2
     until(lambda: gateway.master.shared.up)
     assert post(gateway).headers["x-ratelimit-remaining-requests"] in ("97", "98")
