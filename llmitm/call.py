@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -90,6 +91,14 @@ class Watch(Protocol):
     """Sees an answer pass by. Its methods never raise and never wait."""
 
     def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None: ...
+
+    def data(self, chunk: bytes) -> None: ...
+
+
+class Recorder(Protocol):
+    """Keeps an answer that passes by. Its methods never raise and never wait."""
+
+    def begin(self, response: http.Response) -> None: ...
 
     def data(self, chunk: bytes) -> None: ...
 
@@ -209,11 +218,13 @@ class Call:
     hide_usage: bool = False
     had_all: bool = False  # the client left with its whole answer, before the last byte
     settling: Any = None  # the task that completes usage and cost
+    task: asyncio.Task[Any] | None = None  # where it is being answered
+    killed: bool = False  # an operator ended it
     record: CallRecord | None = None
     cache: str | None = None  # hit, miss or bypass, on a route that keeps answers
     from_cache: FromCache | None = None
     watch: Watch | None = None  # sees the body of a streamed reply, as the client gets it
-    recording: Watch | None = None  # sees the answer as it comes, before addons edit it
+    recording: Recorder | None = None  # gets the answer as it comes, before addons edit it
     key_digest: str | None = None  # SHA-256 of the key to use where no client presents one
     _raw: bytes | None = None
     _body: dict[str, Any] | None = None
@@ -302,7 +313,7 @@ def call_of(flow: http.HTTPFlow) -> Call:
 def _object(raw: bytes | None) -> dict[str, Any] | None:
     try:
         value = _json.decode(raw or b"")
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mitmproxy import http
 
 from llmitm.call import Call, Target
 from llmitm.dialects import completed
-from llmitm.engine.attempt import STREAM_TYPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +30,20 @@ class Kept:
 
 
 class Recording:
-    """Sees a provider's answer and keeps up to `room` bytes of it: a `Watch`."""
+    """Keeps up to `room` bytes of a provider's answer that passes by: a `Recorder`."""
 
     def __init__(self, room: int) -> None:
         self._room = room
         self._size = 0
         self._status = 0
         self._content_type = ""
+        self._streamed = False
         self._parts: list[bytes] = []
 
-    def begin(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        self._status = status
-        kinds = (v.decode("latin-1") for name, v in headers if name.lower() == b"content-type")
-        self._content_type = next(kinds, "")
+    def begin(self, response: http.Response) -> None:
+        self._status = response.status_code
+        self._content_type = response.headers.get("content-type", "")
+        self._streamed = bool(response.stream)
 
     def data(self, chunk: bytes) -> None:
         self._size += len(chunk)
@@ -60,7 +59,7 @@ class Recording:
         if self._status != 200 or self._size > self._room or call.error or by is None or joined:
             return None
         kind, body, text = (call.dialect, call.operation), b"".join(self._parts), None
-        if self._content_type.partition(";")[0].strip().lower() in STREAM_TYPES:
+        if self._streamed:
             # A client that had all may have left before the last byte.
             text = completed.text_of_completed(*kind, body, ended=not call.had_all)
             if text is None:

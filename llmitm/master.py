@@ -32,6 +32,7 @@ from llmitm.engine.edge import Edge
 from llmitm.engine.hooks import HookTable
 from llmitm.engine.lifecycle import Lifecycle
 from llmitm.engine.upstream import Upstream
+from llmitm.health import HealthChecks
 from llmitm.keyring import Keyring
 from llmitm.metrics import Metrics
 from llmitm.pipeline import listed, load_addons
@@ -88,8 +89,7 @@ class GatewayMaster(Master):
         self.tls = _tls(gateway.listen.tls)
         ledger = open_ledger(gateway.store.ledger)
         targets = Targets(gateway, metrics)
-        store = gateway.store
-        self.shared = Shared(store.shared, store.ledger, ledger.flush, targets.follow)
+        self.shared = Shared(gateway.store, ledger.flush, targets.follow)
         keyring = Keyring(
             open_identities(gateway.store.ledger), policies=lambda: self.runtime.policies
         )
@@ -268,7 +268,8 @@ class GatewayMaster(Master):
             await keyring.refresh()
         ready = asyncio.Event()
         pruning = retention.run(self.runtime.ledger, lambda: self.runtime.policies.logging)
-        for work in (keyring.run(), self.shared.run(ready), pruning):
+        checks = HealthChecks(self.runtime)
+        for work in (keyring.run(), self.shared.run(ready), pruning, checks.run()):
             task = asyncio.create_task(work)
             self._stack.push_async_callback(_cancel, task)
         await ready.wait()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from mitmproxy import http
 
 from llmitm.call import Attempt, Call, Target
 from llmitm.errors import Cause, GatewayError
@@ -22,7 +23,9 @@ def call(*attempts: Attempt) -> Call:
 
 def recorded(chunks: list[bytes], kind: str, room: int = 10_000, status: int = 200) -> Recording:
     recording = Recording(room)
-    recording.begin(status, [(b"X-Other", b"1"), (b"Content-Type", kind.encode())])
+    response = http.Response.make(status, b"", {"Content-Type": kind})
+    response.stream = kind == EVENTS
+    recording.begin(response)
     for chunk in chunks:
         recording.data(chunk)
     return recording

@@ -140,11 +140,10 @@ class Delivery:
         await self._respond()
 
     def _record(self, response: http.Response) -> None:
-        """Show who records an answer how it begins, and all of it where it is whole."""
-        recording = self.call.recording
-        if recording is not None:
-            recording.begin(response.status_code, response.headers.fields)
-            recording.data(response.raw_content or b"")
+        """Tell who records an answer how it begins, and all of it where it is whole."""
+        if self.call.recording is not None:
+            self.call.recording.begin(response)
+            self.call.recording.data(response.raw_content or b"")
 
     async def _respond(self) -> None:
         """Show the flow's response to the addons, and send what they leave."""

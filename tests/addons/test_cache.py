@@ -53,7 +53,7 @@ def answered(addon: Cache, call: Call, flow: http.HTTPFlow, text: str = "hello")
     """The call's end, with an answer from its provider."""
     call.attempts.append(Attempt(Target("sim"), 1, "m", status=200))
     if call.recording is not None:
-        call.recording.begin(200, [(b"content-type", b"application/json")])
+        call.recording.begin(http.Response.make(200, b"", {"content-type": "application/json"}))
         call.recording.data(completion(text))
     addon.response(flow)
     addon.call_end(flow)
