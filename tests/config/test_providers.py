@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from llmitm.config.providers import BASE_URLS, Provider
+from llmitm.config.providers import BASE_URLS, Provider, hidden
 from llmitm.config.secret import Secret
 
 
@@ -56,3 +56,16 @@ def test_refuses_headers(headers: Any) -> None:
     """What cannot be sent as a header is refused."""
     with pytest.raises(ValidationError):
         Provider.model_validate({"api": "openai", "headers": headers})
+
+
+@pytest.mark.parametrize(
+    ("secrets", "left"),
+    [
+        ((b"sk-secret-1", b"sk-secret-2"), b"invalid key: ***** at text/event-stream"),
+        ((b"x", b"text"), b"invalid key: sk-secret-1 at text/event-stream"),
+        ((), b"invalid key: sk-secret-1 at text/event-stream"),
+    ],
+)
+def test_hidden(secrets: tuple[bytes, ...], left: bytes) -> None:
+    """A credential that a provider repeats is masked; a dummy key is no credential."""
+    assert hidden(b"invalid key: sk-secret-1 at text/event-stream", secrets) == left
