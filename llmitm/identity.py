@@ -113,8 +113,8 @@ class IdentityDesk:
         if unknown:
             raise ValueError(f"{min(unknown)}: unknown key")
         for field in wish:
-            if not isinstance(wish[field], str | None) or len(wish[field] or "") > MAX_NAME:
-                raise ValueError(f"{field}: must be text of at most {MAX_NAME} characters")
+            if not _is_plain(wish[field]):
+                raise ValueError(f"{field}: must be plain text of at most {MAX_NAME} characters")
         user = UserRow(
             check_name(wish.get("id") or f"user-{secrets.token_hex(8)}"),
             wish.get("name"),
@@ -156,6 +156,13 @@ def state_of(row: KeyRow, now: float | None = None) -> str:
     if row.active(time.time() if now is None else now):
         return "on" if row.grace_until is None else "rotated"
     return "disabled" if row.disabled_at is not None else "expired"
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is text that any database takes and any terminal shows, or None."""
+    if value is None:
+        return True
+    return isinstance(value, str) and len(value) <= MAX_NAME and value.isprintable()
 
 
 def _checked(wish: Mapping[str, Any]) -> Key:

@@ -113,6 +113,13 @@ async def test_users(desk: IdentityDesk, identities: Identities) -> None:
     assert (await identities.users(), await identities.keys()) == ([], [])
 
 
+@pytest.mark.parametrize("name", ["x" * 201, "a\0b", "two\nlines", 5])
+async def test_a_name_that_makes_no_sense(desk: IdentityDesk, name: Any) -> None:
+    """A user's name is plain text of some length, in any database."""
+    with pytest.raises(ValueError, match="name: must be plain text"):
+        await desk.create_user({"name": name})
+
+
 async def test_unknown(desk: IdentityDesk) -> None:
     """What isn't there can't be changed; what the file names is changed there."""
     for name, said in (("x", "there is no"), ("dev", "policies/keys.yaml")):
