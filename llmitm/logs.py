@@ -102,8 +102,12 @@ def configure(level: str = "info", style: str = "json") -> None:
 
 
 def _matters(record: logging.LogRecord) -> bool:
-    """The addon that mitmproxy misses here is for its own protocols; gateway mode uses none."""
-    return "without nextlayer addon" not in record.getMessage()
+    """The addon that mitmproxy misses here is for its own protocols; gateway mode uses none.
+
+    A listener that can't start ends the gateway, which says so without a stack.
+    """
+    said = record.getMessage()
+    return "without nextlayer addon" not in said and "Stack backtrace" not in said
 
 
 def access_line(record: CallRecord) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
+from collections.abc import Iterable
 from pathlib import Path
 
 from mitmproxy import options
@@ -16,6 +18,10 @@ from mitmproxy.addons import (
     strip_dns_https_records,
     tlsconfig,
 )
+from mitmproxy.proxy.mode_servers import ServerInstance, WireGuardServerInstance
+from mitmproxy.proxy.mode_specs import ProxyMode
+
+logger = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 2.0
 CA_CERTIFICATE = "mitmproxy-ca-cert.pem"
@@ -50,6 +56,21 @@ def configure(opts: options.Options, ca: Path) -> None:
         block_private=False,
         validate_inbound_headers=True,
     )
+    # The redirector of `local` warns of each line of what the kernel thinks of its type names.
+    logging.getLogger("mitmproxy.packet_sources.linux").setLevel(logging.ERROR)
+
+
+def write_wireguard_clients(servers: Iterable[ServerInstance[ProxyMode]], ca: Path) -> None:
+    """Write what a device needs to join each WireGuard listener, and say where.
+
+    It holds the device's private key, so that it is a file of its owner's and no line of a log.
+    """
+    for server in servers:
+        if isinstance(server, WireGuardServerInstance):
+            path = ca / f"wireguard-{server.listen_addrs[0][1]}.conf"
+            path.touch(mode=0o600)
+            path.write_text(f"{server.client_conf()}\n", encoding="utf-8")
+            logger.info("proxy mode: a WireGuard client takes %s", path)
 
 
 async def close_connections(server: proxyserver.Proxyserver) -> None:

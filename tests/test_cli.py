@@ -23,7 +23,7 @@ from tests.support.terminal import run
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATIONS = Path(__file__).parent / "config"
-SECONDS = 20
+SECONDS = 60
 
 
 def commands(

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.options import Options
+from mitmproxy.proxy.mode_servers import ServerInstance
+from mitmproxy.proxy.mode_specs import ProxyMode
 from mitmproxy.test import taddons
 
 from llmitm import proxy_mode
@@ -24,6 +26,26 @@ async def test_options(tmp_path: Path) -> None:
         assert options.upstream_cert is False
         assert (tmp_path / "new" / "ca" / proxy_mode.CA_CERTIFICATE).is_file()
         assert (tmp_path / "new" / "ca").stat().st_mode & 0o077 == 0
+
+
+async def test_wireguard_clients(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each WireGuard listener gets a file for its clients that only its owner may read."""
+    with taddons.context(Proxyserver()) as context:
+        context.options.update(confdir=str(tmp_path))
+        mode = ProxyMode.parse("wireguard@127.0.0.1:0")
+        server: Any = ServerInstance.make(mode, context.master.addons.get("proxyserver"))
+        await server.start()
+        try:
+            with caplog.at_level("INFO"):
+                proxy_mode.write_wireguard_clients([server, SimpleNamespace()], tmp_path)  # type: ignore[list-item]
+            path = tmp_path / f"wireguard-{server.listen_addrs[0][1]}.conf"
+            assert path.stat().st_mode & 0o077 == 0
+            key = server.client_key
+            assert f"PrivateKey = {key}" in path.read_text()
+            said = [r.getMessage() for r in caplog.records if r.name == proxy_mode.__name__]
+            assert said == [f"proxy mode: a WireGuard client takes {path}"]
+        finally:
+            await server.stop()
 
 
 async def test_connections_are_closed() -> None:

@@ -52,7 +52,7 @@ def _check_mode(spec: str) -> str:
         raise Fault(
             f"{spec!r} is no mitmproxy mode: {error}", "write regular@8080 or wireguard@51820"
         ) from None
-    if mode.type_name in ("gateway", "upstream"):
+    if mode.type_name in ("dns", "gateway", "upstream"):
         raise Fault(f"{spec!r} can't feed the gateway", "write regular@8080 or wireguard@51820")
     return spec
 

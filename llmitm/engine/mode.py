@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 INNER = "inner"
 INNER_SPEC = "gateway:inner"
+_LOCAL_NEEDS = "it needs root or sudo, and on Linux a kernel of 6.8 or newer with cgroup v2"
 
 
 class Listens(Protocol):
@@ -84,3 +85,9 @@ class GatewayInstance(mode_servers.ServerInstance[GatewayMode]):
 
     def make_top_layer(self, context: context.Context) -> layer.Layer:
         raise NotImplementedError("the gateway mode does its own HTTP")
+
+
+def failure(server: mode_servers.ServerInstance[Any]) -> str:
+    """Why a listener could not start, without the stack of the program that says so."""
+    said = " ".join(str(server.last_exception).partition("Stack backtrace")[0].split())
+    return f"{said}; {_LOCAL_NEEDS}" if server.mode.type_name == "local" else said

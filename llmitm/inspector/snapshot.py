@@ -62,10 +62,14 @@ class Sent(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A call. `over` says that `record` is final, `facts` are what scripts noted on the flow."""
+    """A call. `over` says that `record` is final, `noted` is what scripts noted on the flow.
+
+    `endpoint` is the path that the client asked, where that is served as another one.
+    """
 
     record: CallRecord
     over: bool
+    endpoint: str | None
     plan: tuple[Target, ...]
     held: bool
     asked_model: str | None
@@ -116,7 +120,7 @@ def sent(call: Call, attempt: Attempt, wire: Recorder) -> Sent:
     body = attempt.body if isinstance(attempt.body, bytes) else None
     return Sent(
         attempt.number,
-        f"{attempt.target.provider}/{attempt.model}",
+        attempt.name,
         attempt.method,
         attempt.url,
         attempt.headers,

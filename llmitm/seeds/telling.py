@@ -8,9 +8,10 @@ import msgspec
 from mitmproxy import http
 
 from llmitm import dialects
-from llmitm.call import Call, Usage
+from llmitm.call import Call, Target, Usage
 from llmitm.dialects.carry import decode
 from llmitm.errors import GatewayError
+from llmitm.policy.outcome import Outcome
 from llmitm.seeds.asking import text_of
 from llmitm.seeds.endpoint import Answered, Endpoint, Fault, Json, plain_fault
 from llmitm.seeds.stream import TextStream
@@ -46,18 +47,28 @@ def fault_json(call: Call, error: GatewayError, message: str, endpoint: Endpoint
     """An error in the endpoint's shape."""
     shape = endpoint.fault if endpoint is not None else plain_fault
     code = error.code or error.cause.value
-    return shape(Fault(error.cause, code, message, call.request_id))
+    last = call.attempts[-1].outcome if call.attempts else None
+    unreachable = last is not None and last.category is Outcome.NETWORK_ERROR
+    return shape(Fault(error.cause, code, message, call.request_id, unreachable))
 
 
 def _answered(call: Call, text: str) -> Answered:
     """What an endpoint may tell of the answer; the call is settled."""
-    attempt = call.attempts[-1]
+    by = _author(call)
     return Answered(
         text=text,
-        model=attempt.model,
-        provider=attempt.target.provider,
+        model=by.model,
+        provider=by.provider,
         usage=call.usage or Usage(),
         cost_usd=call.cost_usd,
         request_id=call.request_id,
         ms=int((time.monotonic() - call.started) * 1000),
     )
+
+
+def _author(call: Call) -> Target:
+    """Who wrote the answer, now or once."""
+    if call.from_cache is not None:
+        return call.from_cache.by
+    last = call.attempts[-1]
+    return Target(last.target.provider, last.model)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 from mitmproxy.proxy.mode_specs import ProxyMode
 
-from llmitm.engine.mode import INNER_SPEC, GatewayInstance, GatewayMode
+from llmitm.engine.mode import INNER_SPEC, GatewayInstance, GatewayMode, failure
 
 SPECS = [
     ("gateway@127.0.0.1:4000", False, 4000),
@@ -36,3 +39,21 @@ def test_not_started() -> None:
     assert instance.listen_addrs == ()
     with pytest.raises(NotImplementedError):
         instance.make_top_layer(None)  # type: ignore[arg-type]
+
+
+FAILURES = [
+    ("regular@80", "[Errno 98] in use", "[Errno 98] in use"),
+    (
+        "local:x",
+        "No sudo.\n\nCaused by:\n  none\n\nStack backtrace:\n 0: <unknown>",
+        "No sudo. Caused by: none; it needs root or sudo",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "fault", "said"), FAILURES)
+def test_failure(spec: str, fault: str, said: str) -> None:
+    """Why a listener did not start is one line, without a stack, and says what it needs."""
+    server: Any = SimpleNamespace(mode=ProxyMode.parse(spec), last_exception=OSError(fault))
+    assert failure(server).startswith(said)
+    assert "\n" not in failure(server) and "<unknown>" not in failure(server)

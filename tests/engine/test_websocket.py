@@ -19,7 +19,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 from tests.support.calls import Watcher, watch
 from tests.support.gateway import KEY, Gateway, Starter
 
-SECONDS = 10
+SECONDS = 40
 USAGE = {
     "input_tokens": 100,
     "output_tokens": 20,

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 from mitmproxy import http
 
+from llmitm.engine.killing import MESSAGE
 from llmitm.errors import Cause, GatewayError
 from llmitm.inspector.book import Book
 from llmitm.inspector.draw import show
-from llmitm.inspector.hold import STOPPED, TOO_LATE, Holds, apply_edit
+from llmitm.inspector.hold import TOO_LATE, Holds, apply_edit
 from llmitm.inspector.shown import call_flow as shown_flow
 from llmitm.inspector.snapshot import asked
 from tests.support.inspected import book as make_book
 from tests.support.inspected import call_flow, end
+from tests.support.origin import until
 
 NEW = json.dumps({"model": "gpt-4o", "messages": []}).encode()
 
@@ -100,7 +102,7 @@ async def test_killed(how: str) -> None:
         diary.view.remove([shown])
     with pytest.raises(GatewayError) as refused:
         await task
-    assert (refused.value.cause, refused.value.message) == (Cause.PERMISSION, STOPPED)
+    assert (refused.value.cause, refused.value.message) == (Cause.KILLED, MESSAGE)
 
 
 @pytest.mark.parametrize("by", ["timeout", "shutdown"])
@@ -115,7 +117,7 @@ async def test_nobody_decides(by: str) -> None:
     diary, holds = make_book(hold="~q", hold_timeout=seconds, hold_then="kill")
     task, shown = await hold(diary, holds, call_flow()[0])
     holds.release() if by == "shutdown" else None
-    with pytest.raises(GatewayError, match="permission") as refused:
+    with pytest.raises(GatewayError, match="killed") as refused:
         await task
     assert refused.value.message == TOO_LATE
 
@@ -148,13 +150,11 @@ async def test_what_a_script_intercepts_an_operator_decides(decision: str) -> No
     entry = diary.open(flow)
     flow.intercept()
     holds.mirror(diary, entry, flow)
-    await asyncio.sleep(0.01)
-    assert show(entry).intercepted
+    await until(lambda: show(entry).intercepted)
     show(entry).request.raw_content = NEW
     getattr(show(entry), decision)()
     diary.view.update([show(entry)])
-    await asyncio.sleep(0.01)
-    assert not flow.intercepted
+    await until(lambda: not flow.intercepted)
     assert (flow.error is not None) == (decision == "kill")
     assert (flow.request.raw_content == NEW) == (decision == "resume")
 
@@ -166,10 +166,9 @@ async def test_a_script_that_resumes_by_itself() -> None:
     entry = diary.open(flow)
     flow.intercept()
     holds.mirror(diary, entry, flow)
-    await asyncio.sleep(0.01)
+    await until(lambda: show(entry).intercepted)
     flow.resume()
-    await asyncio.sleep(0.01)
-    assert not show(entry).intercepted
+    await until(lambda: not show(entry).intercepted)
 
 
 def test_method_and_path_stay() -> None:

@@ -6,6 +6,7 @@ import json
 import socket
 import sqlite3
 import ssl
+import subprocess
 import time
 from collections.abc import Callable
 from http.client import HTTPConnection
@@ -20,6 +21,7 @@ from websockets.sync.client import connect
 
 from llmitm.proxy_mode import CA_CERTIFICATE
 from tests.support.gateway import KEY, Gateway, Starter
+from tests.support.tools import tool
 
 REGULAR = "regular@127.0.0.1:0"
 DOWN = "http://127.0.0.1:9"
@@ -86,7 +88,7 @@ def through(monkeypatch: pytest.MonkeyPatch) -> Callable[[Gateway], None]:
 
 def ledger(gateway: Gateway, count: int) -> list[tuple[Any, ...]]:
     """The ledger's rows, once there are `count`."""
-    for _ in range(100):
+    for _ in range(1000):
         with sqlite3.connect(gateway.directory / "ledger.db") as database:
             rows = database.execute(
                 "SELECT key_id, status, model, client FROM calls ORDER BY ts"
@@ -177,7 +179,7 @@ def test_tunnels_to_nowhere(start: Callable[..., Gateway]) -> None:
         connection.sendall(b"CONNECT api.openai.com:443 HTTP/1.1\r\nHost: api.openai.com\r\n\r\n")
         assert b" 200 " in connection.recv(4096)
         connection.sendall(b"\x00\x01\x02 not http\r\n\r\n")
-        connection.settimeout(10)
+        connection.settimeout(60)
         assert connection.recv(4096) == b""
 
 
@@ -189,6 +191,28 @@ def test_reverse_mode(start: Callable[..., Gateway]) -> None:
     client = openai.OpenAI(api_key=KEY, base_url=f"http://{host}:{port}/v1")
     assert client.chat.completions.create(model="gpt-4o", messages=HELLO).choices
     assert [row[0] for row in ledger(gateway, 1)] == ["dev"]
+
+
+def test_socks5(start: Callable[..., Gateway]) -> None:
+    """A program that knows SOCKS only is governed; the proxy looks up no name for it."""
+    mode = "socks5@127.0.0.1:0"
+    gateway = start(mode)
+    where = "{}:{}".format(*proxy(gateway, mode))
+
+    def ask(url: str, *options: str) -> list[str]:
+        trust = ("--cacert", str(gateway.directory / "ca" / CA_CERTIFICATE))
+        body = json.dumps({"model": "gpt-4o", "messages": HELLO})
+        command = [tool("curl"), "-sS", "--socks5-hostname", where, *trust, "-d", body, *options]
+        command += ["-w", "\n%{http_code}", url]
+        done = subprocess.run(command, text=True, capture_output=True, check=True)
+        return done.stdout.rsplit("\n", 1)
+
+    url = "https://api.openai.com/v1/chat/completions"
+    body, status = ask(url, "-H", f"authorization: Bearer {KEY}")
+    assert (status, json.loads(body)["object"]) == ("200", "chat.completion")
+    assert ask(url)[1] == "401"
+    assert ask("https://example.org/")[1] == "403"
+    assert [row[0] for row in ledger(gateway, 2)] == ["dev", None]
 
 
 def test_ca_stays_private(start: Callable[..., Gateway]) -> None:

@@ -122,7 +122,12 @@ def test_an_open_circuit(gateway: Gateway, simulator: Simulator) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "status", "category"),
-    [("429", 429, "rate_limit"), ("500", 503, "server_error"), ("400", 400, "client_error")],
+    [
+        ("429", 429, "rate_limit"),
+        ("500", 503, "server_error"),
+        ("400", 400, "client_error"),
+        ("reset", 503, "network_error"),
+    ],
 )
 def test_error_categories(
     gateway: Gateway, simulator: Simulator, fault: str, status: int, category: str
@@ -160,7 +165,7 @@ def test_metrics(gateway: Gateway, simulator: Simulator) -> None:
         classify(gateway)
     text = httpx.get(f"{gateway.admin_url}/metrics").text
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
-    target = '{target="llm/*"}'
+    target = '{target="llm/openai/gpt-4o"}'
     name = "llm_circuit_breaker"
     assert float(values[f"{name}_state{target}"]) == 1
     assert float(values[f"{name}_failures_total{target}"]) == 5
@@ -168,9 +173,9 @@ def test_metrics(gateway: Gateway, simulator: Simulator) -> None:
     assert float(values[f"{name}_requests_blocked_total{target}"]) >= 1
     assert float(values[f"{name}_half_open_requests_total{target}"]) == 0
     assert float(values[f"{name}_slow_calls_total{target}"]) == 0
-    opened = '{from="closed",target="llm/*",to="open"}'
+    opened = '{from="closed",target="llm/openai/gpt-4o",to="open"}'
     assert float(values[f"{name}_state_changes_total{opened}"]) == 1
-    failed = '{result="failure",target="llm/*"}'
+    failed = '{result="failure",target="llm/openai/gpt-4o"}'
     assert float(values[f"{name}_call_duration_seconds_count{failed}"]) == 5
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import psutil
 
-START_SECONDS = 30
+START_SECONDS = 90
 _USER = "nobody"  # PostgreSQL refuses to run as root
 _SETTINGS = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "40"}
 

@@ -13,6 +13,7 @@ from llmitm.policy.limits import Kind, Limit
 from llmitm.stores.shared import Shared
 from tests.support.valkey import url_of, valkey
 
+SECONDS = 40
 SLOT = Limit("key:a", Kind.CONCURRENT, 1)
 
 
@@ -24,7 +25,7 @@ def opened(url: str, tmp_path: Path) -> Shared:
 async def used(shared: Shared) -> None:
     ready = asyncio.Event()
     running = asyncio.create_task(shared.run(ready))
-    await asyncio.wait_for(ready.wait(), 10)
+    await asyncio.wait_for(ready.wait(), SECONDS)
     shared.tell("sim/m", True)
     grant = await shared.limits.take([SLOT], [1])
     assert isinstance(grant, Grant)

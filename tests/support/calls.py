@@ -11,7 +11,7 @@ from mitmproxy import http
 from llmitm.call import CallRecord, call_of
 from tests.support.gateway import Gateway
 
-SECONDS = 10
+SECONDS = 40
 
 
 class Watcher:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,11 +15,12 @@ from typing import Any, Self
 
 import httpx
 import psutil
+from ports import free_ports
 
 from tests.support.gateway import DEFAULT_POLICIES, default_settings, write
 
-START_SECONDS = 30
-STOP_SECONDS = 20
+START_SECONDS = 90
+STOP_SECONDS = 60
 
 
 @dataclass
@@ -67,7 +67,7 @@ def start(
 ) -> Process:
     """A gateway that answers already. `open_files` is the soft limit that it is started with."""
     merged = {**default_settings(provider_url), **(settings or {})}
-    address, admin = (f"127.0.0.1:{port}" for port in _free_ports(2))
+    address, admin = (f"127.0.0.1:{port}" for port in free_ports(2))
     merged["listen"] = {**merged["listen"], "gateway": address, "admin": admin}
     config = write(directory, merged, {**DEFAULT_POLICIES, **(policies or {})})
     log, errors = directory / "output.log", directory / "errors.log"
@@ -96,11 +96,3 @@ def _await_ready(process: Process) -> None:
                 said = process.log.with_name("errors.log").read_text()
                 raise AssertionError(f"the gateway did not start: {said}") from None
         time.sleep(0.05)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(s.getsockname()[1]) for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports

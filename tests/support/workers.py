@@ -19,7 +19,7 @@ from tests.support.rig import CHAT
 from tests.support.wire import Message, Peer, chat, connect, request
 
 WORKERS = 2
-SECONDS = 40
+SECONDS = 60
 PAUSE = 0.05  # so that looking does not take what the gateway needs
 
 
