@@ -69,10 +69,10 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
 def usage_query(filters: Filters, by: By | None, utc_offset: int = 0) -> Statement:
     """The SELECT whose rows `usage_rows` reads. `utc_offset`, in seconds, says when days begin.
 
-    Raises ValueError for an offset that is not a whole number of quarter hours.
+    Raises ValueError for an offset that is not a whole number of quarter hours, or a day.
     """
-    if utc_offset % QUARTER:
-        raise ValueError(f"utc_offset must be whole quarter hours, not {utc_offset} s")
+    if utc_offset % QUARTER or abs(utc_offset) >= DAY:
+        raise ValueError(f"utc_offset must be whole quarter hours of a day, not {utc_offset} s")
     since = BEGINNING if filters.since is None else filters.since
     until = END if filters.until is None else filters.until
     periods = list(split(since, until)) or [Period(0, since, since)]

@@ -152,10 +152,11 @@ async def test_to_the_cent(ledger: Ledger, reader: Reader) -> None:
     assert row.cost_usd == Decimal("1000.000001")
 
 
-def test_offset() -> None:
-    """Days begin on quarter hours."""
+@pytest.mark.parametrize("offset", [60, DAY, -DAY, 10**24 * HOUR])
+def test_offset(offset: int) -> None:
+    """Days begin on quarter hours of a day."""
     with pytest.raises(ValueError, match="quarter hours"):
-        usage_query(Filters(), "day", 60)
+        usage_query(Filters(), "day", offset)
 
 
 @pytest.mark.parametrize("build", [lambda: usage_query(Filters(key="x' OR 1=1"), "key")])
