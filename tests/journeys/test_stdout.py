@@ -23,7 +23,7 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 def test_nobody_reads(starter: Starter, tmp_path: Path, closed: bool) -> None:
     """Calls go on while stdout is full, or its reader has gone, and the gateway ends well."""
     _, url = starter.simulator(tokens=2)
-    gateway_port, admin_port = processes._free_ports(2)
+    gateway_port, admin_port = processes.free_ports(2)
     settings = default_settings(url)
     settings["listen"] |= {
         "gateway": f"127.0.0.1:{gateway_port}",

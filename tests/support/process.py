@@ -67,7 +67,7 @@ def start(
 ) -> Process:
     """A gateway that answers already. `open_files` is the soft limit that it is started with."""
     merged = {**default_settings(provider_url), **(settings or {})}
-    address, admin = (f"127.0.0.1:{port}" for port in _free_ports(2))
+    address, admin = (f"127.0.0.1:{port}" for port in free_ports(2))
     merged["listen"] = {**merged["listen"], "gateway": address, "admin": admin}
     config = write(directory, merged, {**DEFAULT_POLICIES, **(policies or {})})
     log, errors = directory / "output.log", directory / "errors.log"
@@ -98,7 +98,8 @@ def _await_ready(process: Process) -> None:
         time.sleep(0.05)
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on, so far."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [int(s.getsockname()[1]) for s in sockets]
     for s in sockets:

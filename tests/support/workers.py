@@ -131,10 +131,11 @@ def start(
     shared: str,
     policies: Mapping[str, Any],
     ledger: str = "",
+    **more: Any,
 ) -> Fleet:
-    """A gateway all of whose workers accept calls."""
+    """A gateway all of whose workers accept calls. `more` is for gateway.yaml."""
     ledger = ledger or f"sqlite:///{directory / 'ledger.db'}"
-    settings = {"workers": WORKERS, "store": {"ledger": ledger, "shared": shared}}
+    settings = {"workers": WORKERS, "store": {"ledger": ledger, "shared": shared}, **more}
     running = process.start(directory, provider_url, settings, policies)
     return Fleet(running, directory, ledger, shared).settle()
 
