@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -199,6 +200,8 @@ class Call:
     hide_usage: bool = False
     had_all: bool = False  # the client left with its whole answer, before the last byte
     settling: Any = None  # the task that completes usage and cost
+    task: asyncio.Task[Any] | None = None  # where it is being answered
+    killed: bool = False  # an operator ended it
     record: CallRecord | None = None
     watch: Watch | None = None  # sees the body of a streamed reply, as the client gets it
     key_digest: str | None = None  # SHA-256 of the key to use where no client presents one
@@ -283,7 +286,7 @@ def call_of(flow: http.HTTPFlow) -> Call:
 def _object(raw: bytes | None) -> dict[str, Any] | None:
     try:
         value = _json.decode(raw or b"")
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -21,6 +21,7 @@ class Cause(StrEnum):
     INVALID_REQUEST = "invalid_request"
     AUTHENTICATION = "authentication"
     PERMISSION = "permission"
+    KILLED = "killed"
     UNKNOWN_MODEL = "unknown_model"
     TIMEOUT_CLIENT = "client_timeout"
     TOO_LARGE = "too_large"
@@ -60,6 +61,7 @@ SHAPES: dict[Cause, Shape] = {
     Cause.PERMISSION: Shape(
         403, "invalid_request_error", "model_not_allowed", "permission_error", retry=False
     ),
+    Cause.KILLED: Shape(403, "invalid_request_error", "killed", "permission_error", retry=False),
     Cause.UNKNOWN_MODEL: Shape(
         404, "invalid_request_error", "model_not_found", "not_found_error", retry=False
     ),

@@ -15,6 +15,7 @@ from llmitm.metrics import Metrics
 from llmitm.policy.balance import Balancer, Strategy
 from llmitm.policy.breaker import State, Verdict
 from llmitm.policy.failover import credential_refused
+from llmitm.policy.health import Health
 from llmitm.policy.load import Load
 from llmitm.policy.outcome import AttemptOutcome, Failure, Outcome
 from llmitm.policy.retry_budget import RetryBudget
@@ -35,6 +36,7 @@ class Targets:
     base_urls: dict[str, str] = field(default_factory=dict)
     balancer: Balancer = field(default_factory=Balancer)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    health: Health = field(default_factory=Health)
     circuits: Circuits = field(init=False)
     _following: bool = False
 
@@ -76,7 +78,9 @@ class Targets:
             targets,
             route=route.model,
             now=now,
-            usable=lambda t: circuits.usable(t, t.model_for(model), now),
+            usable=lambda t: (
+                t.provider not in self.health.down and circuits.usable(t, t.model_for(model), now)
+            ),
             price=lambda t: self.price(t, t.model_for(model)),
             sticky=sticky,
         )

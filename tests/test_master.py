@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from llmitm.config.load import load
-from llmitm.master import GatewayMaster, StartupError
+from llmitm.master import GatewayMaster, StartupError, _spare_what_stays
 from tests.support.calls import watch
 from tests.support.gateway import DEFAULT_POLICIES, KEY, Starter, default_settings, write
 from tests.support.logged import logged
@@ -144,3 +146,18 @@ async def test_before_it_is_ready(tmp_path: Path) -> None:
     await master.runtime.upstream.close()
     await master.runtime.keyring.identities.close()
     await master.shared.close()
+
+
+async def test_what_stays_is_not_looked_at_again() -> None:
+    """Once a gateway serves, the garbage collector leaves alone what was made until then."""
+    ready = asyncio.Event()
+    master = cast("GatewayMaster", SimpleNamespace(ready=ready))
+    frozen = asyncio.create_task(_spare_what_stays(master))
+    await asyncio.sleep(0)
+    before = gc.get_freeze_count()
+    ready.set()
+    await frozen
+    try:
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()

@@ -60,6 +60,15 @@ def names(plan: tuple[Target, ...]) -> list[str]:
 BOTH = Route("m", (A, B))
 
 
+def test_providers_that_are_down() -> None:
+    """Targets whose provider fails its health checks are left out, unless none is left."""
+    targets = targets_of(BOTH)
+    targets.health.learn("one", False, 1)
+    assert names(targets.plan(BOTH, call())) == ["two/b"]
+    targets.health.learn("two", False, 1)
+    assert names(targets.plan(BOTH, call())) == ["one/a", "two/b"]
+
+
 def test_plan() -> None:
     """Targets that can't be asked are left out, unless none can."""
     targets = targets_of(BOTH)

@@ -25,7 +25,7 @@ async def json_body(request: web.Request) -> dict[str, Any]:
     raw = await request.read()
     try:
         body = msgspec.json.decode(raw) if raw else {}
-    except msgspec.DecodeError as fault:
+    except ValueError as fault:
         raise web.HTTPBadRequest(text=f"The body is not JSON: {fault}") from fault
     if not isinstance(body, dict):
         raise web.HTTPBadRequest(text="The body must be a JSON object.")

@@ -52,6 +52,7 @@ def describe(live: Any) -> Any:
             "state": shot.state,
             "draining": guard.draining,
             "credential_refused": now < guard.out_until,
+            "unhealthy": name.partition("/")[0] in live.health.down,
             "in_flight": live.load.in_flight(name),
             "time_to_first_token": latency.value if (latency := live.load.latency(name)) else None,
             "failures": shot.failure_count,

@@ -18,7 +18,7 @@ from llmitm.config.logging import Content, Logging
 from llmitm.config.policies import Policies
 from llmitm.config.prices import Price
 from llmitm.config.providers import Api, Provider
-from llmitm.config.resilience import CircuitBreaker, Hold, Resilience, Retry, Timeouts
+from llmitm.config.resilience import CircuitBreaker, HealthCheck, Hold, Resilience, Retry, Timeouts
 from llmitm.config.routes import Route, Sticky, Strategy
 from llmitm.config.secret import Secret
 
@@ -31,6 +31,7 @@ __all__ = [
     "CircuitBreaker",
     "Content",
     "Gateway",
+    "HealthCheck",
     "Hold",
     "Http",
     "Inspector",

@@ -73,6 +73,24 @@ def refused_in_stream(
     return AttemptFailed(outcome, message)
 
 
+def no_answer(attempt: Attempt, body: bytes, parsed: object, terms: Terms) -> AttemptFailed:
+    """A reply of status 200 that answers nothing: as if it had the status of the error in it."""
+    said = parsed.get("error") if isinstance(parsed, dict) else None
+    if not said:
+        return failed(attempt, Failure.MALFORMED, "the answer makes no sense")
+    status, body = error_status(parsed), hidden(body, attempt.secrets)
+    outcome = AttemptOutcome(
+        target=attempt.target.name,
+        at=time.monotonic(),
+        status=status,
+        code=provider_error_code(parsed),
+        replayable=attempt.replayable,
+    )
+    message = dialects.error_message("", body)[0] or f"error {status}"
+    refusal = Refusal(status, _for_client(attempt, status, body, parsed, terms))
+    return AttemptFailed(outcome, message, refusal)
+
+
 def _for_client(attempt: Attempt, status: int, body: bytes, parsed: object, terms: Terms) -> bytes:
     """A provider's error body as the client gets it: in its dialect."""
     call = terms.call
@@ -90,7 +108,7 @@ def _payload(raw: bytes) -> object:
     _, data, rest = raw.partition(b"data:")
     try:
         return msgspec.json.decode(rest if data else raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 
@@ -102,7 +120,7 @@ async def refused(attempt: Attempt, answer: Answer, terms: Terms) -> AttemptFail
         body = b""
     try:
         parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         parsed = None
     outcome = AttemptOutcome(
         target=attempt.target.name,

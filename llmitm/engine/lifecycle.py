@@ -16,6 +16,7 @@ from llmitm.call import call_of
 from llmitm.engine.delivery import Delivery, report
 from llmitm.engine.exchange import Exchange
 from llmitm.engine.hooks import HookTable
+from llmitm.engine.killing import MESSAGE, killed
 from llmitm.engine.reply import Reply
 from llmitm.engine.upload import Upload
 from llmitm.errors import Cause, GatewayError
@@ -24,6 +25,7 @@ from llmitm.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 _INTERCEPT_POLL = 0.2
+_LAST_WORDS_SECONDS = 2.0  # for a killed call's client, which may not be reading
 
 
 class Intake(Protocol):
@@ -70,7 +72,8 @@ class Lifecycle:
     async def _answer(
         self, flow: http.HTTPFlow, reply: Reply, intake: Intake, refusal: GatewayError | None
     ) -> None:
-        delivery = Delivery(self.hooks, flow, reply, self.settle)
+        delivery, call = Delivery(self.hooks, flow, reply, self.settle), call_of(flow)
+        call.task = asyncio.current_task()
         try:
             if refusal is not None:
                 raise refusal
@@ -86,13 +89,28 @@ class Lifecycle:
                 await delivery.own_response()
         except GatewayError as error:
             await delivery.refuse(error)
-        except (asyncio.CancelledError, ConnectionError):
+        except asyncio.CancelledError:
+            verdict = killed(call)
+            if verdict is None:
+                raise
+            await self._stop(delivery, verdict)
+        except ConnectionError:
             raise
         except Exception:
             logger.exception("call failed")
             await delivery.refuse(
                 GatewayError(Cause.INTERNAL, "The gateway failed while handling this request.")
             )
+        finally:
+            call.task = None
+
+    async def _stop(self, delivery: Delivery, verdict: GatewayError) -> None:
+        delivery.call.had_all = False
+        try:
+            async with asyncio.timeout(_LAST_WORDS_SECONDS):
+                await delivery.refuse(verdict)
+        except TimeoutError:
+            delivery.reply.abort()
 
     def _client_gone(self, flow: http.HTTPFlow) -> None:
         call = call_of(flow)
@@ -123,7 +141,7 @@ class Lifecycle:
                     await asyncio.wait_for(flow.wait_for_resume(), _INTERCEPT_POLL)
             call_of(flow).held += time.monotonic() - since
         if flow.error is not None:
-            raise GatewayError(Cause.PERMISSION, "An operator stopped this request.")
+            raise GatewayError(Cause.KILLED, MESSAGE)
 
     async def settle(self, flow: http.HTTPFlow) -> None:
         """Complete usage and cost, once: before the headers of a whole answer, or at the end."""
@@ -137,7 +155,8 @@ class Lifecycle:
         for attempt in call.attempts:
             if attempt.ended is None:
                 if not call.had_all:
-                    attempt.error = attempt.error or Cause.CLIENT_CLOSED.value
+                    cause = call.error.cause if call.error else Cause.CLIENT_CLOSED
+                    attempt.error = attempt.error or cause.value
                 await report(self.hooks, flow, attempt)
         if call.had_all:
             await self.hooks.observe("response", flow)

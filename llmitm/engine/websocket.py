@@ -22,6 +22,7 @@ from llmitm.call import Attempt, Target, call_of
 from llmitm.config.access import permits
 from llmitm.engine.delivery import report
 from llmitm.engine.failure import AttemptFailed, failed
+from llmitm.engine.killing import killed
 from llmitm.engine.outgoing import prepare
 from llmitm.engine.session import add_usage, close_code, key_of_protocols, models_named, with_model
 from llmitm.engine.upstream import MAX_MESSAGE
@@ -63,12 +64,15 @@ class Tunnel:
         """Answer the handshake, and pass messages until one side closes."""
         call = self._call
         call.stream = True
+        call.task = asyncio.current_task()
         self._lifecycle.in_flight += 1
         try:
             return await self._run()
         except GatewayError as error:
             return self._refusal(error)
         except asyncio.CancelledError:
+            if verdict := killed(call):
+                return self._refusal(verdict)
             self._client_gone()
             raise
         except Exception:
@@ -77,6 +81,7 @@ class Tunnel:
                 GatewayError(Cause.INTERNAL, "The gateway failed while handling this request.")
             )
         finally:
+            call.task = None
             self._lifecycle.in_flight -= 1
             self._lifecycle.detach(self._flow)
 
@@ -160,7 +165,7 @@ class Tunnel:
             await client.close()
         except GatewayError as error:
             self._call.error = error
-            refused = error.cause is Cause.PERMISSION
+            refused = error.cause in (Cause.PERMISSION, Cause.KILLED)
             await client.close(code=1008 if refused else 1011, message=error.message[:100].encode())
         finally:
             flow.websocket.timestamp_end = time.time()
@@ -177,6 +182,11 @@ class Tunnel:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
+        except asyncio.CancelledError:
+            if verdict := killed(self._call):
+                attempt.error = verdict.cause.value
+                raise verdict from None
+            raise
         finally:
             for task in tasks:
                 task.cancel()

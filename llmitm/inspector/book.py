@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ from mitmproxy import http
 
 from llmitm.call import Attempt, call_of
 from llmitm.config.schema import Inspector
+from llmitm.engine.killing import kill
 from llmitm.inspector.draw import draw
 from llmitm.inspector.entry import Entry
 from llmitm.inspector.recorder import Recorder
 from llmitm.inspector.snapshot import Seen, asked
 from llmitm.inspector.summary import Scalar
 from llmitm.inspector.view import CallView
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -94,6 +98,12 @@ class Book:
     def running(self, flow: mitm_flow.Flow) -> Entry | None:
         """The running call that a flow of the gateway or of the view belongs to."""
         return self._running.get(flow.id)
+
+    def kill(self, flow: mitm_flow.Flow) -> None:
+        """End the running call that a flow in the view shows, itself or by one of its attempts."""
+        entry = next((e for e in self._running.values() if flow in e.flows), None)
+        if entry is not None and entry.call is not None and kill(entry.call):
+            logger.info("inspector: %s killed", entry.request_id)
 
     def origin(self, flow: mitm_flow.Flow) -> Entry | None:
         """The call that a flow in the view shows or was duplicated from, while it is kept."""

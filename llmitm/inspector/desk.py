@@ -43,6 +43,14 @@ class Desk:
         self._book.refresh()
         return self._book.view
 
+    def kill(self, shown: flow.Flow) -> None:
+        """End a call, whether it is held or on its way."""
+        if shown.killable:
+            shown.kill()
+            self._book.view.update([shown])
+        else:
+            self._book.kill(shown)
+
     async def load_flow(self, loaded: flow.Flow) -> None:
         """Show a flow from a file that an operator opened."""
         self._book.view.add([loaded.copy()])

@@ -53,6 +53,8 @@ def facts(seen: Seen) -> dict[str, Scalar]:
     found = {"kind": "call", **summary.metadata(seen.record)}
     if seen.asked_model is not None:
         found.setdefault("model", seen.asked_model)
+    if seen.endpoint is not None:
+        found["endpoint"] = seen.endpoint
     if not seen.over:  # it has neither yet
         del found["status"], found["duration_ms"]
     return found
@@ -84,9 +86,9 @@ def _draw_attempt(copy: http.HTTPFlow, sent: Sent, seen: Seen, secrets: Sequence
 
 def _comment(seen: Seen) -> str:
     if seen.over:
-        return summary.joined(summary.comment(seen.record), seen.comment)
+        return summary.joined(seen.endpoint, summary.comment(seen.record), seen.comment)
     note = summary.running_comment(seen.record, seen.asked_model)
-    return summary.joined(HELD if seen.held else None, note, seen.comment)
+    return summary.joined(HELD if seen.held else None, seen.endpoint, note, seen.comment)
 
 
 def _timing(wire: Recorder) -> dict[str, Scalar]:

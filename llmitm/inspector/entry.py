@@ -72,6 +72,7 @@ class Entry:
         return Seen(
             record=call.record or call.freeze(),
             over=call.record is not None,
+            endpoint=self._endpoint(call),
             plan=call.plan,
             held=self.held,
             asked_model=self.model,
@@ -86,6 +87,10 @@ class Entry:
             marked=flow.marked,
             noted=dict(flow.metadata) if flow.metadata else {},
         )
+
+    def _endpoint(self, call: Call) -> str | None:
+        served = self.asked.path.partition("?")[0] if self.asked is not None else ""
+        return None if served.endswith(call.path) else call.path
 
     def let_go(self) -> None:
         """The call is over: keep how it ended, and nothing else of the gateway's."""

@@ -12,6 +12,7 @@ from mitmproxy import flowfilter, http
 from llmitm.call import call_of
 from llmitm.config.schema import Inspector
 from llmitm.config.secret import MASK
+from llmitm.engine.killing import MESSAGE
 from llmitm.errors import Cause, GatewayError
 from llmitm.inspector.book import Book
 from llmitm.inspector.draw import facts, show
@@ -20,7 +21,6 @@ from llmitm.inspector.masking import mask_path
 
 logger = logging.getLogger(__name__)
 
-STOPPED = "An operator stopped this request."
 TOO_LATE = "No operator let this request pass in time."
 
 
@@ -118,7 +118,7 @@ def _go_on(entry: Entry, flow: http.HTTPFlow, *, decided: bool) -> None:
     shown, request_id = show(entry), call_of(flow).request_id
     if shown.error is not None:
         logger.info("inspector: %s killed while held", request_id)
-        raise GatewayError(Cause.PERMISSION, STOPPED if decided else TOO_LATE)
+        raise GatewayError(Cause.KILLED, MESSAGE if decided else TOO_LATE)
     edited = apply_edit(shown, flow)
     done = "edited and resumed" if edited else "resumed"
     logger.info(

@@ -12,7 +12,7 @@ from mitmproxy.contentviews import Contentview, Metadata
 from llmitm.inspector import render
 from llmitm.inspector.conversation import answered, asked, kind_of
 from llmitm.inspector.render import heading
-from llmitm.inspector.turns import as_json
+from llmitm.inspector.turns import as_json, turn
 
 _PRIORITY = 2.0  # above mitmproxy's own views of JSON and of event streams
 
@@ -34,6 +34,8 @@ class LLMContentview(Contentview):
         facts = metadata.flow.metadata if metadata.flow is not None else {}
         if isinstance(metadata.http_message, http.Request):
             return "\n".join(_request(dialect, data, facts))
+        if (metadata.content_type or "").startswith("text/plain"):
+            return "\n".join(_text(data, facts))
         return "\n".join(_answer(dialect, operation, data, facts))
 
 
@@ -48,6 +50,13 @@ def _request(dialect: str, data: bytes, facts: Mapping[str, Any]) -> Iterator[st
     yield from render.settings(body)
     yield ""
     yield from render.conversation(asked(dialect, body))
+
+
+def _text(data: bytes, facts: Mapping[str, Any]) -> Iterator[str]:
+    """An answer that is nothing but its text, as simple endpoints stream it."""
+    yield from render.conversation([turn("assistant", data.decode("utf-8", "replace"))])
+    yield heading("end")
+    yield from render.story(facts)
 
 
 def _answer(dialect: str, operation: str, data: bytes, facts: Mapping[str, Any]) -> Iterator[str]:

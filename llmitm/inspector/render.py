@@ -121,7 +121,8 @@ def _piece(piece: Piece) -> Iterator[str]:
 
 def _call(facts: Mapping[str, Any]) -> str:
     names = [f"{name} {facts[name]}" for name in ("key", "user", "team") if facts.get(name)]
-    return " · ".join([str(facts.get("request_id") or ""), *names]).removeprefix(" · ")
+    parts = [facts.get("request_id"), facts.get("endpoint"), *names]
+    return " · ".join(str(part) for part in parts if part)
 
 
 def _usage(facts: Mapping[str, Any]) -> str | None:

@@ -25,7 +25,8 @@ MAX_UPLOAD = 256 << 20  # bytes of a file of flows
 # A page of another site whose name resolves to this machine must not read what is shown here.
 LOCAL_NAMES = r"(?:localhost|127\.0\.0\.1|\[?::1\]?)"
 # mitmweb can list the programs of this machine and their icons; nobody needs that here.
-_LEFT_OUT = (r"/processes", r"/executable-icon", r"/updates", r"/")
+_KILL = r"/flows/(?P<flow_id>[0-9a-f\-]+)/kill"
+_LEFT_OUT = (r"/processes", r"/executable-icon", r"/updates", r"/", _KILL)
 
 
 class Index(app.IndexHandler):
@@ -52,6 +53,13 @@ class PageScript(app.RequestHandler):
             raise app.APIError(404, "There is no such script.") from None
         self.set_header("Content-Type", "text/javascript")
         self.write(script)
+
+
+class Kill(app.RequestHandler):
+    """Ends a call. mitmweb's own ends held ones only."""
+
+    def post(self, flow_id: str) -> None:
+        cast(Desk, self.master).kill(self.flow)
 
 
 class Updates(app.ClientConnection):
@@ -96,6 +104,7 @@ class Application(app.Application):
             (r"/page\.css", PageStyle),
             (rf"/static/({page.SCRIPT})", PageScript),
             (r"/updates", Updates),
+            (_KILL, Kill),
         ]
         tornado.web.Application.__init__(
             self,

@@ -62,10 +62,14 @@ class Sent(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """A call. `over` says that `record` is final, `facts` are what scripts noted on the flow."""
+    """A call. `over` says that `record` is final, `noted` is what scripts noted on the flow.
+
+    `endpoint` is the path that the client asked, where that is served as another one.
+    """
 
     record: CallRecord
     over: bool
+    endpoint: str | None
     plan: tuple[Target, ...]
     held: bool
     asked_model: str | None

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from llmitm.dialects.carry import object_, refuse, string
-from llmitm.errors import Cause
+from llmitm.errors import SHAPES, Cause
 from llmitm.seeds.endpoint import Answered, Endpoint, Fault, Json
 from llmitm.seeds.fields import chat
 
@@ -23,17 +23,15 @@ SYSTEM = (
     "and may be empty."
 )
 
-# The words of the seed's error categories, where they differ from ours.
+# The words of the seed's error categories where the status alone does not tell.
 CATEGORIES = {
+    Cause.INVALID_REQUEST: "invalid_request",
+    Cause.INVALID_RESPONSE: "invalid_response",
     Cause.CIRCUIT_OPEN: "circuit_breaker_open",
     Cause.RATE_LIMITED: "rate_limit",
     Cause.UPSTREAM_TIMEOUT: "timeout",
-    Cause.UPSTREAM_UNAVAILABLE: "server_error",
-    Cause.INTERNAL: "server_error",
-    Cause.AUTHENTICATION: "client_error",
-    Cause.PERMISSION: "client_error",
-    Cause.UPSTREAM_REFUSED: "client_error",
 }
+NETWORK_ERROR, CLIENT_ERROR, SERVER_ERROR = "network_error", "client_error", "server_error"
 
 
 class Classification(msgspec.Struct, forbid_unknown_fields=True):
@@ -108,8 +106,14 @@ def answer(answered: Answered) -> Json:
 
 def fault(fault: Fault) -> Json:
     """An error by the seed's own categories."""
-    category = CATEGORIES.get(fault.cause, fault.code)
-    return {"error": category, "message": fault.message, "request_id": fault.request_id}
+    return {"error": _category(fault), "message": fault.message, "request_id": fault.request_id}
+
+
+def _category(fault: Fault) -> str:
+    if fault.unreachable and fault.cause is Cause.UPSTREAM_UNAVAILABLE:
+        return NETWORK_ERROR
+    usual = CLIENT_ERROR if SHAPES[fault.cause].status < 500 else SERVER_ERROR
+    return CATEGORIES.get(fault.cause, usual)
 
 
 CLASSIFY = Endpoint(chat=ask, answer=answer, fault=fault, check=check)

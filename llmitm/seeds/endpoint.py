@@ -28,12 +28,16 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What an endpoint may tell of a call that failed. `code` may say more than the cause."""
+    """What an endpoint may tell of a call that failed. `code` may say more than the cause.
+
+    `unreachable` says that the last target could not be spoken to at all.
+    """
 
     cause: Cause
     code: str
     message: str
     request_id: str
+    unreachable: bool = False
 
 
 def plain_fault(fault: Fault) -> Json:

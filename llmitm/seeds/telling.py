@@ -11,6 +11,7 @@ from llmitm import dialects
 from llmitm.call import Call, Usage
 from llmitm.dialects.carry import decode
 from llmitm.errors import GatewayError
+from llmitm.policy.outcome import Outcome
 from llmitm.seeds.asking import text_of
 from llmitm.seeds.endpoint import Answered, Endpoint, Fault, Json, plain_fault
 from llmitm.seeds.stream import TextStream
@@ -46,7 +47,9 @@ def fault_json(call: Call, error: GatewayError, message: str, endpoint: Endpoint
     """An error in the endpoint's shape."""
     shape = endpoint.fault if endpoint is not None else plain_fault
     code = error.code or error.cause.value
-    return shape(Fault(error.cause, code, message, call.request_id))
+    last = call.attempts[-1].outcome if call.attempts else None
+    unreachable = last is not None and last.category is Outcome.NETWORK_ERROR
+    return shape(Fault(error.cause, code, message, call.request_id, unreachable))
 
 
 def _answered(call: Call, text: str) -> Answered:

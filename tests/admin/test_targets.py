@@ -42,6 +42,7 @@ def test_lists_what_routes_name(gateway: Gateway) -> None:
         "state": "closed",
         "draining": False,
         "credential_refused": False,
+        "unhealthy": False,
         "in_flight": 0,
         "time_to_first_token": None,
         "failures": 0,

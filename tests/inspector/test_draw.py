@@ -54,6 +54,21 @@ def test_a_running_call_has_no_status() -> None:
     assert shown.metadata["user"] == "ava"
 
 
+def test_the_endpoint_that_was_asked() -> None:
+    """Where a call is served as another path than its client's, it says which that was."""
+    flow, call = call_flow()
+    diary, _ = book()
+    entry = diary.open(flow)
+    assert "endpoint" not in drawn(entry)[0].metadata
+    call.path = "/classify"
+    (shown,) = drawn(entry)
+    assert shown.metadata["endpoint"] == "/classify"
+    assert shown.comment.startswith("/classify · ")
+    end(flow, call)
+    (shown,) = drawn(entry)
+    assert shown.comment.startswith("/classify · gpt-4o · ")
+
+
 def test_an_attempt_that_a_breaker_refused_is_not_shown() -> None:
     """What was never sent is no attempt."""
     flow, _ = call_flow()

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from mitmproxy import http
 
+from llmitm.engine.killing import MESSAGE
 from llmitm.errors import Cause, GatewayError
 from llmitm.inspector.book import Book
 from llmitm.inspector.draw import show
-from llmitm.inspector.hold import STOPPED, TOO_LATE, Holds, apply_edit
+from llmitm.inspector.hold import TOO_LATE, Holds, apply_edit
 from llmitm.inspector.shown import call_flow as shown_flow
 from llmitm.inspector.snapshot import asked
 from tests.support.inspected import book as make_book
@@ -101,7 +102,7 @@ async def test_killed(how: str) -> None:
         diary.view.remove([shown])
     with pytest.raises(GatewayError) as refused:
         await task
-    assert (refused.value.cause, refused.value.message) == (Cause.PERMISSION, STOPPED)
+    assert (refused.value.cause, refused.value.message) == (Cause.KILLED, MESSAGE)
 
 
 @pytest.mark.parametrize("by", ["timeout", "shutdown"])
@@ -116,7 +117,7 @@ async def test_nobody_decides(by: str) -> None:
     diary, holds = make_book(hold="~q", hold_timeout=seconds, hold_then="kill")
     task, shown = await hold(diary, holds, call_flow()[0])
     holds.release() if by == "shutdown" else None
-    with pytest.raises(GatewayError, match="permission") as refused:
+    with pytest.raises(GatewayError, match="killed") as refused:
         await task
     assert refused.value.message == TOO_LATE
 

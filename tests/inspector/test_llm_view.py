@@ -57,6 +57,17 @@ def test_streams_have_a_timeline() -> None:
     assert f"(cut: {len(body)} of 5,000 bytes are kept" in text
 
 
+def test_plain_text_is_an_answer() -> None:
+    """A simple endpoint streams nothing but text; the story of its call is told all the same."""
+    flow, _ = call_flow({**CHAT, "stream": True})
+    flow.response = http.Response.make(200, "A dör.", {"content-type": "text/plain; charset=utf-8"})
+    flow.metadata |= {"request_id": "req_1", "endpoint": "/llm/stream", "prompt_tokens": 5}
+    text = shown(flow, flow.response)
+    assert text.startswith("LLM\n── assistant") and "A dör." in text
+    assert "call        req_1 · /llm/stream" in text
+    assert "usage " in text
+
+
 def test_errors_are_shown() -> None:
     """A refusal's body is no answer, but tells why."""
     flow, _ = call_flow()

@@ -27,6 +27,15 @@ def test_the_page_accepts_meta_filters() -> None:
     assert page.script(name).count('.replaceAll("~meta","~comment")') == 1
 
 
+def test_the_page_ends_running_calls(caplog: pytest.LogCaptureFixture) -> None:
+    """Its button is there for every call, and what it asks for is not left to held ones."""
+    (name,) = re.findall(rf"static/({page.SCRIPT})", INDEX)
+    script = page.script.__wrapped__(name)
+    assert 'disabled:!1,title:"end this call [x]"' in script
+    assert re.search(r"\{return\(\)=>Promise\.all\([^;{}]*`/flows/\$\{\w+\.id\}/kill`", script)
+    assert not caplog.records
+
+
 def test_another_version_of_the_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -220,3 +220,21 @@ def holds_edits_and_resumes(
     assert b"Summarise the public report." in simulator.requests[-1].body
     expect(row(page, "held for an operator")).to_have_count(0)
     picture(page, "inspector-edited")
+
+
+def test_operator_ends_a_running_call(page: Page, gateway: Gateway) -> None:
+    """*Abort* ends a stream that nobody held, at its provider and at its client."""
+    address = gateway.master.runtime.inspector
+    assert address is not None
+    page.goto("http://{}:{}/".format(*address))
+    with ThreadPoolExecutor(1) as pool:
+        story = pool.submit(ask, gateway, "Tell me about gateways.", stream=True)
+        live = row(page, "streaming …")
+        expect(live).to_have_count(1)
+        live.click()
+        page.get_by_text("Flow", exact=True).click()
+        page.get_by_role("button", name="Abort").click()
+        expect(row(page, "200 killed").filter(has_text="first token")).to_have_count(1)
+        assert "An operator stopped this request." in story.result().text
+    page.get_by_text("Response", exact=True).click()
+    expect(content(page)).to_contain_text("── error")

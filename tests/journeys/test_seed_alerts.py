@@ -122,7 +122,12 @@ def test_an_open_circuit(gateway: Gateway, simulator: Simulator) -> None:
 
 @pytest.mark.parametrize(
     ("fault", "status", "category"),
-    [("429", 429, "rate_limit"), ("500", 503, "server_error"), ("400", 400, "client_error")],
+    [
+        ("429", 429, "rate_limit"),
+        ("500", 503, "server_error"),
+        ("400", 400, "client_error"),
+        ("reset", 503, "network_error"),
+    ],
 )
 def test_error_categories(
     gateway: Gateway, simulator: Simulator, fault: str, status: int, category: str

@@ -110,9 +110,19 @@ def test_every_field_is_required(missing: str) -> None:
         (Cause.UPSTREAM_TIMEOUT, "timeout"),
         (Cause.UPSTREAM_UNAVAILABLE, "server_error"),
         (Cause.UPSTREAM_REFUSED, "client_error"),
+        (Cause.UNKNOWN_MODEL, "client_error"),
+        (Cause.BUDGET_EXHAUSTED, "client_error"),
+        (Cause.KILLED, "client_error"),
+        (Cause.STREAM_CUT, "server_error"),
     ],
 )
 def test_fault(cause: Cause, category: str) -> None:
-    """Errors have the seed's categories."""
+    """Errors have the seed's categories, and no others."""
     told = CLASSIFY.fault(Fault(cause, cause.value, "Why.", "req_1"))
     assert told == {"error": category, "message": "Why.", "request_id": "req_1"}
+
+
+def test_unreachable() -> None:
+    """A target that could not be spoken to is a network's error, not a server's."""
+    fault = Fault(Cause.UPSTREAM_UNAVAILABLE, "upstream_unavailable", "Why.", "req_1", True)
+    assert CLASSIFY.fault(fault)["error"] == "network_error"

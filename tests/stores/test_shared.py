@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from llmitm.config.gateway import Store
 from llmitm.policy.accounts import Grant
 from llmitm.policy.limits import Kind, Limit
 from llmitm.stores.shared import Shared
@@ -17,8 +18,8 @@ SLOT = Limit("key:a", Kind.CONCURRENT, 1)
 
 
 def opened(url: str, tmp_path: Path) -> Shared:
-    ledger = f"sqlite:///{tmp_path / 'ledger.db'}"
-    return Shared(url, ledger, lambda _seconds: True, lambda _target, _opened: None)
+    store = Store(ledger=f"sqlite:///{tmp_path / 'ledger.db'}", shared=url)
+    return Shared(store, lambda _seconds: True, lambda _target, _opened: None)
 
 
 async def used(shared: Shared) -> None:

@@ -110,6 +110,10 @@ WAYS: list[tuple[By | None, int]] = [
     ("day", 0),
     ("day", -5 * HOUR),
     ("day", INDIA),
+    ("day", -INDIA),
+    ("day", 12 * HOUR + 45 * 60),
+    ("day", 14 * HOUR),
+    ("day", -12 * HOUR),
 ]
 
 

@@ -131,10 +131,11 @@ def start(
     shared: str,
     policies: Mapping[str, Any],
     ledger: str = "",
+    lease: float = 30,
 ) -> Fleet:
     """A gateway all of whose workers accept calls."""
     ledger = ledger or f"sqlite:///{directory / 'ledger.db'}"
-    settings = {"workers": WORKERS, "store": {"ledger": ledger, "shared": shared}}
+    settings = {"workers": WORKERS, "store": {"ledger": ledger, "shared": shared, "lease": lease}}
     running = process.start(directory, provider_url, settings, policies)
     return Fleet(running, directory, ledger, shared).settle()
 
