@@ -67,7 +67,11 @@ POLICIES: Mapping[str, Any] = {
                 ],
             },
             {"model": "claude-*", "targets": [{"provider": "anthropic", "model": "*"}]},
-            {"model": "llama3.2", "targets": [{"provider": "local", "model": "llama3.2"}]},
+            {
+                "model": "llama3.2",
+                "targets": [{"provider": "local", "model": "llama3.2"}],
+                "cache": {"ttl": 3},
+            },
             {
                 "model": "mistral-small",
                 "targets": [

@@ -2,6 +2,7 @@
 
 from llmitm.config.access import AccessPolicy, ModelParams, Param, Params
 from llmitm.config.address import Address
+from llmitm.config.cache import Cache
 from llmitm.config.gateway import (
     AddonEntry,
     Gateway,
@@ -28,6 +29,7 @@ __all__ = [
     "Address",
     "Api",
     "Budget",
+    "Cache",
     "CircuitBreaker",
     "Content",
     "Gateway",

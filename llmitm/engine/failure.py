@@ -56,6 +56,13 @@ def failed(
     return AttemptFailed(outcome, message)
 
 
+def untranslatable(attempt: Attempt, refusal: GatewayError) -> AttemptFailed:
+    """The target's API has no words for the request; another target's may."""
+    failure = failed(attempt, Failure.UNTRANSLATABLE, refusal.message)
+    failure.refusal = refusal
+    return failure
+
+
 def refused_in_stream(
     attempt: Attempt, raw: bytes, message: str, *, committed: bool = False
 ) -> AttemptFailed:

@@ -51,10 +51,12 @@ def smol(model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     providers = {
         "llama": {"api": "openai", "base_url": f"{model_url}/v1"},
         "claude": {"api": "anthropic", "base_url": model_url},
+        "plain": {"api": "openai", "base_url": f"{model_url}/v1", "responses": False},
     }
     routes = [
         {"model": "smol", "targets": [{"provider": "llama", "model": "smollm2"}]},
         {"model": "claude-smol", "targets": [{"provider": "claude", "model": "smollm2"}]},
+        {"model": "plain-smol", "targets": [{"provider": "plain", "model": "smollm2"}]},
     ]
     try:
         gateway = starter.gateway({"providers": providers}, {"routes": {"routes": routes}})
@@ -78,6 +80,25 @@ def test_openai(smol: Smol, model: str) -> None:
             chunks = list(client.chat.completions.create(**asked, stream=True))
     assert "".join(c.choices[0].delta.content or "" for c in chunks)
     assert chunks[-1].choices[0].finish_reason == "length"
+    assert (calls[0].completion_tokens, calls[0].estimated) == (TOKENS, False)
+
+
+@pytest.mark.parametrize("model", ["plain-smol", "claude-smol"])
+def test_responses(smol: Smol, model: str) -> None:
+    """OpenAI's SDK gets a response from APIs that have none, whole and streamed."""
+    with openai.OpenAI(base_url=f"{smol.url}/v1", api_key=KEY, max_retries=0) as client:
+        asked: Any = {"model": model, "input": MESSAGES, "max_output_tokens": TOKENS}
+        with one_call(smol.watcher) as calls:
+            whole = client.responses.create(**asked)
+        assert whole.usage is not None
+        assert whole.output_text
+        assert whole.usage.output_tokens == TOKENS == calls[0].completion_tokens
+        assert whole.usage.input_tokens == calls[0].prompt_tokens
+        with one_call(smol.watcher) as calls:
+            *events, last = client.responses.create(**asked, stream=True)
+    assert last.type == "response.incomplete"
+    assert last.response.output_text
+    assert "".join(e.delta for e in events if e.type == "response.output_text.delta")
     assert (calls[0].completion_tokens, calls[0].estimated) == (TOKENS, False)
 
 
