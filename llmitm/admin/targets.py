@@ -36,7 +36,7 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
             else:
                 live.circuits.drain(wanted.target, wanted.action == "drain")
         except KeyError:
-            known = ", ".join(name for name, *_ in live.snapshots())
+            known = ", ".join(name for name, *_ in live.circuits.snapshots())
             raise web.HTTPNotFound(
                 text=f"no target {wanted.target!r}; there are {known or 'none'}"
             ) from None
