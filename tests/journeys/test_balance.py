@@ -1,4 +1,4 @@
-"""Balancing as the providers see it: who gets how many calls, and how soon a slow one gets fewer."""
+"""Balancing as the providers see it: who gets how many calls, and how soon a slow one fewer."""
 
 from __future__ import annotations
 
