@@ -19,7 +19,7 @@ class Cost:
         call = call_of(flow)
         book = runtime().prices
         variant = variant_of(call.body(flow) or {})
-        total: Decimal | None = None
+        total = None if call.from_cache is None else Decimal(0)
         for attempt in call.attempts:
             if attempt.usage is None:
                 continue

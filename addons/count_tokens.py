@@ -24,6 +24,8 @@ class CountTokens:
         providers = runtime().gateway.providers
         apis = ANSWERING[call.dialect]
         able = tuple(t for t in call.plan if providers[t.provider].api in apis)
+        if call.dialect == "openai":  # it is a part of the Responses API
+            able = tuple(t for t in able if providers[t.provider].has_responses)
         if able:
             call.plan = able
             return

@@ -59,6 +59,8 @@ def begin(live: Runtime) -> None:
     """Show counters whose labels are known from 0 on: a first increase from nothing is not seen."""
     for provider in live.gateway.providers:
         live.metrics["llmitm_upstream_auth_failures_total"].at(provider)
+    for result in ("hit", "miss", "bypass"):
+        live.metrics["llmitm_cache_total"].at(result)
     for result in ("success", "failure"):
         live.metrics["llmitm_config_reloads_total"].at(result)
     for dialect in DIALECTS:
@@ -75,14 +77,14 @@ def model_label(table: Table, attempt: Attempt, *, real: bool) -> str:
 def target_of(table: Table, call: Call) -> str:
     """The label of the target that was asked last, as logs name it."""
     if not call.attempts:
-        return NONE
+        return call.answering or NONE
     last = call.attempts[-1]
     model = model_label(table, last, real=call.error is None and call.status < 400)
     return f"{last.target.provider}/{model}"
 
 
 def _name(attempt: Attempt) -> str:
-    return f"{attempt.target.provider}/{attempt.model}"
+    return attempt.name
 
 
 def count_attempt(table: Table, operation: str, attempt: Attempt) -> None:

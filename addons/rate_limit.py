@@ -85,7 +85,8 @@ def limits_of(call: Call) -> Limits:
     if who is None:
         return ()
     route = live.policies.route_for(call.model) if call.model else None
-    return live.scopes.of(live.policies, who, call.model, route.model if route else None).limits
+    call.route = route.model if route else None  # a refused call counts for its route, too
+    return live.scopes.of(live.policies, who, call.model, call.route).limits
 
 
 async def tokens_of(flow: http.HTTPFlow, call: Call, limits: Limits) -> int:

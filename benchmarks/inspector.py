@@ -18,8 +18,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.gateway import configure, free_port, load, process, wait_for, wait_listening
 from benchmarks.load import Result
+from benchmarks.side_by_side import configure, free_port, load, process, wait_for, wait_listening
 
 ROUNDS = 3
 KEEP = 500

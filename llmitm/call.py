@@ -18,6 +18,8 @@ from llmitm.policy.outcome import AttemptOutcome
 _json = msgspec.json.Decoder()
 _encode = msgspec.json.Encoder().encode
 
+CACHE = "cache"  # who answers where no target is asked
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -41,6 +43,14 @@ class Target:
     def model_for(self, asked: str) -> str:
         """The model name to send upstream when a client asked for `asked`."""
         return asked if self.model == "*" else self.model
+
+
+@dataclass(frozen=True, slots=True)
+class FromCache:
+    """Who once wrote an answer that is given again, and how many seconds ago."""
+
+    by: Target
+    age: float
 
 
 @dataclass(slots=True)
@@ -85,6 +95,14 @@ class Watch(Protocol):
     def data(self, chunk: bytes) -> None: ...
 
 
+class Recorder(Protocol):
+    """Keeps an answer that passes by. Its methods never raise and never wait."""
+
+    def begin(self, response: http.Response) -> None: ...
+
+    def data(self, chunk: bytes) -> None: ...
+
+
 @dataclass(slots=True)
 class Attempt:
     """One request to one target. Times are `time.monotonic()` seconds."""
@@ -106,10 +124,15 @@ class Attempt:
     usage: Usage | None = None
     probe: bool = False
     replayable: bool = True
-    admission: Any = None  # the breaker's leave, given back with the result
+    leave: Any = None  # the circuit's, given back with the result
     outcome: AttemptOutcome | None = None  # set where the attempt failed
     produced: str = ""  # the output text that came of it
     watch: Watch | None = None  # sees the provider's answer, byte for byte
+
+    @property
+    def name(self) -> str:
+        """Provider and model as asked: what a breaker guards, whatever the route calls it."""
+        return f"{self.target.provider}/{self.model}"
 
     @property
     def ms(self) -> int:
@@ -198,7 +221,10 @@ class Call:
     task: asyncio.Task[Any] | None = None  # where it is being answered
     killed: bool = False  # an operator ended it
     record: CallRecord | None = None
+    cache: str | None = None  # hit, miss or bypass, on a route that keeps answers
+    from_cache: FromCache | None = None
     watch: Watch | None = None  # sees the body of a streamed reply, as the client gets it
+    recording: Recorder | None = None  # gets the answer as it comes, before addons edit it
     key_digest: str | None = None  # SHA-256 of the key to use where no client presents one
     _raw: bytes | None = None
     _body: dict[str, Any] | None = None
@@ -213,6 +239,13 @@ class Call:
         """The attempt whose answer went to the client: the last one, where it did not fail."""
         last = self.attempts[-1] if self.attempts else None
         return last if last is not None and last.error is None else None
+
+    @property
+    def answering(self) -> str | None:
+        """The target that was asked last as provider/model, or `cache`; None where nobody was."""
+        if self.attempts:
+            return self.attempts[-1].name
+        return CACHE if self.from_cache is not None else None
 
     def body(self, flow: http.HTTPFlow) -> dict[str, Any] | None:
         """The request's JSON object, parsed once per content; None where it is no JSON object."""
@@ -233,7 +266,6 @@ class Call:
         usage = self.usage or Usage()
         ended = self.ended or time.monotonic()
         who = self.principal
-        last = self.attempts[-1] if self.attempts else None
         duration = ended - self.started
         head = (self.first_token or ended) - self.started
         return CallRecord(
@@ -246,11 +278,8 @@ class Call:
             operation=self.operation,
             route=self.route,
             model=self.model,
-            target=f"{last.target.provider}/{last.model}" if last else None,
-            attempts=tuple(
-                AttemptRecord(f"{a.target.provider}/{a.model}", a.status, a.error, a.ms)
-                for a in self.attempts
-            ),
+            target=self.answering,
+            attempts=tuple(AttemptRecord(a.name, a.status, a.error, a.ms) for a in self.attempts),
             status=self.status,
             error=self.error.cause.value if self.error else None,
             stream=self.stream,
@@ -284,7 +313,7 @@ def call_of(flow: http.HTTPFlow) -> Call:
 def _object(raw: bytes | None) -> dict[str, Any] | None:
     try:
         value = _json.decode(raw or b"")
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

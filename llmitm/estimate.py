@@ -14,7 +14,7 @@ from llmitm.dialects.pieces import as_json
 
 # Operations that a model answers with tokens; files, models and the like use none.
 COUNTED = frozenset(
-    {"chat", "completions", "messages", "responses", "generate", "embeddings", "embed"}
+    {"chat", "completions", "messages", "responses", "compact", "generate", "embeddings", "embed"}
 )
 # Their prompt is the text alone, which no chat template surrounds.
 _PLAIN = frozenset({"completions", "embeddings", "embed"})

@@ -45,8 +45,12 @@ class IdentityDesk:
 
         Raises ValueError for what makes no sense, and Exists.
         """
+        if "key" in wish:
+            raise ValueError("key: a key that is made here gets a secret of its own")
         secret = new_secret()
         key_id = str(wish.get("id") or f"key-{secrets.token_hex(4)}")
+        if len(key_id) > MAX_NAME:
+            raise ValueError(f"id: must be of at most {MAX_NAME} characters")
         key = _checked({**wish, "id": key_id, "key": secret})
         if any(known.id == key_id for known in self._policies.keys):
             raise Exists(f"policies/keys.yaml has a key {key_id!r} already")
@@ -61,13 +65,17 @@ class IdentityDesk:
             expires_at=key.expires.timestamp() if key.expires else None,
             disabled_at=None if key.enabled else time.time(),
         )
-        await self._identities.create_key(row)
+        try:
+            await self._identities.create_key(row)
+        except Exists as fault:
+            raise Exists(f"there is a key {key_id!r} already") from fault
         return NewKey(row, secret)
 
     async def rotate_key(self, key_id: str, overlap: float = OVERLAP) -> NewKey:
-        """A new secret for a key, which goes on working for `overlap` seconds. Raises Unknown.
+        """A new secret for a key, which goes on working for `overlap` seconds.
 
-        Limits, budgets and usage go on under the id of the first.
+        Raises Unknown, and ValueError for a key that was disabled or rotated before. Limits,
+        budgets and usage go on under the id of the first.
         """
         secret, new_id = new_secret(), f"{key_id}-{secrets.token_hex(3)}"
         try:
@@ -79,6 +87,8 @@ class IdentityDesk:
                 overlap=overlap,
             )
         except LookupError as fault:
+            if await self._identities.key(key_id) is not None:
+                raise ValueError(f"the key {key_id!r} was disabled or rotated before") from fault
             raise self._unknown("key", key_id) from fault
         row = await self._identities.key(new_id)
         if row is None:
@@ -103,8 +113,8 @@ class IdentityDesk:
         if unknown:
             raise ValueError(f"{min(unknown)}: unknown key")
         for field in wish:
-            if not isinstance(wish[field], str | None) or len(wish[field] or "") > MAX_NAME:
-                raise ValueError(f"{field}: must be text of at most {MAX_NAME} characters")
+            if not _is_plain(wish[field]):
+                raise ValueError(f"{field}: must be plain text of at most {MAX_NAME} characters")
         user = UserRow(
             check_name(wish.get("id") or f"user-{secrets.token_hex(8)}"),
             wish.get("name"),
@@ -113,7 +123,10 @@ class IdentityDesk:
         )
         if user.id in self._policies.users:
             raise Exists(f"policies/keys.yaml has a user {user.id!r} already")
-        await self._identities.create_user(user)
+        try:
+            await self._identities.create_user(user)
+        except Exists as fault:
+            raise Exists(f"there is a user {user.id!r} already") from fault
         return user
 
     async def delete_user(self, user_id: str) -> None:
@@ -143,6 +156,13 @@ def state_of(row: KeyRow, now: float | None = None) -> str:
     if row.active(time.time() if now is None else now):
         return "on" if row.grace_until is None else "rotated"
     return "disabled" if row.disabled_at is not None else "expired"
+
+
+def _is_plain(value: object) -> bool:
+    """Whether it is text that any database takes and any terminal shows, or None."""
+    if value is None:
+        return True
+    return isinstance(value, str) and len(value) <= MAX_NAME and value.isprintable()
 
 
 def _checked(wish: Mapping[str, Any]) -> Key:

@@ -34,6 +34,7 @@ DEFAULT = (
     "router",
     "count_tokens",
     "budget",
+    "cache",
     "breaker",
     "credentials",
     "ledger",

@@ -31,12 +31,14 @@ class Reached:
         return self.status is not None and self.status < 500 and not self.refused
 
 
-async def probe(upstream: Upstream, provider: Provider, base_url: str) -> Reached:
+async def probe(
+    upstream: Upstream, provider: Provider, base_url: str, seconds: float = SECONDS
+) -> Reached:
     """Ask the provider at `base_url` for its list of models, or its version. Never raises."""
     path = _PATHS[provider.dialect or "ollama"]
     try:
-        async with asyncio.timeout(SECONDS):
-            answer = await upstream.send("GET", base_url + path, _headers(provider), None, SECONDS)
+        async with asyncio.timeout(seconds):
+            answer = await upstream.send("GET", base_url + path, _headers(provider), None, seconds)
             answer.close()
     except (UpstreamError, TimeoutError) as fault:
         return Reached(fault=str(fault) or "no answer")

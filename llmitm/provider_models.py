@@ -69,7 +69,7 @@ class ProviderModels:
                 finally:
                     answer.close()
             listing = msgspec.json.decode(body, type=_Listing)
-        except (UpstreamError, TimeoutError, msgspec.DecodeError):
+        except (UpstreamError, TimeoutError, ValueError):
             return ()
         named = (model.id or model.name for model in (*listing.data, *listing.models))
         return tuple(name for name in named if name)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
 from llmitm.call import Attempt, Call, Target
-from llmitm.config.schema import CircuitBreaker, Gateway, Policies, Route
+from llmitm.circuits import Circuits, Guard, Leave
+from llmitm.config.schema import Gateway, Route
 from llmitm.engine.failure import AttemptFailed
 from llmitm.metrics import Metrics
 from llmitm.policy.balance import Balancer, Strategy
-from llmitm.policy.breaker import Breaker, BreakerSettings, Snapshot, State, Verdict
+from llmitm.policy.breaker import State, Verdict
 from llmitm.policy.failover import credential_refused
+from llmitm.policy.health import Health
 from llmitm.policy.load import Load
 from llmitm.policy.outcome import AttemptOutcome, Failure, Outcome
 from llmitm.policy.retry_budget import RetryBudget
@@ -21,18 +23,6 @@ from llmitm.policy.retry_budget import RetryBudget
 OUT_SECONDS = 60.0  # how long a target stays out whose provider refused our credential
 MAX_COOLDOWN = 600.0
 STATE_NUMBERS = {State.CLOSED: 0, State.OPEN: 1, State.HALF_OPEN: 2}
-
-
-@dataclass(slots=True)
-class Guard:
-    """One target's breaker and whether it may be asked at all."""
-
-    breaker: Breaker
-    draining: bool = False
-    out_until: float = 0.0
-
-    def usable(self, now: float) -> bool:
-        return not self.draining and now >= self.out_until and self.breaker.available(now)
 
 
 @dataclass
@@ -46,33 +36,12 @@ class Targets:
     base_urls: dict[str, str] = field(default_factory=dict)
     balancer: Balancer = field(default_factory=Balancer)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
-    _guards: dict[str, Guard] = field(default_factory=dict)
+    health: Health = field(default_factory=Health)
+    circuits: Circuits = field(init=False)
     _following: bool = False
-    _settings: dict[str, BreakerSettings] = field(default_factory=dict)
-    _default: BreakerSettings = field(default_factory=BreakerSettings)
 
-    def apply(self, policies: Policies) -> None:
-        """Go by new policies; what the breakers have counted stays."""
-        now = time.monotonic()
-        self._default = _breaker_settings(policies.resilience.circuit_breaker)
-        self._settings = {
-            target.name: _breaker_settings(route.resilience.circuit_breaker)
-            for route in policies.routes
-            for target in route.targets
-        }
-        for name, guard in self._guards.items():
-            guard.breaker.configure(self._settings.get(name, self._default), now)
-        for name in self._settings:
-            self.guard(name)
-
-    def guard(self, name: str) -> Guard:
-        guard = self._guards.get(name)
-        if guard is None:
-            settings = self._settings.get(name, self._default)
-            guard = Guard(Breaker(settings, self._count_changes(name)))
-            self._guards[name] = guard
-            self.metrics.begin_target(name)
-        return guard
+    def __post_init__(self) -> None:
+        self.circuits = Circuits(self._changed, self.metrics.begin_target)
 
     @property
     def load(self) -> Load:
@@ -102,14 +71,17 @@ class Targets:
         sticky = None
         if route.sticky and call.principal:
             sticky = call.principal.user if route.sticky == "user" else call.principal.key
-        targets = [t for t in route.targets if not self.guard(t.name).draining]
+        circuits, model = self.circuits, call.model or "*"
+        targets = [t for t in route.targets if not circuits.draining(t, t.model_for(model))]
         plan = self.balancer.plan(
             Strategy(route.strategy),
             targets,
             route=route.model,
             now=now,
-            usable=lambda t: self.guard(t.name).usable(now),
-            price=lambda t: self.price(t, t.model_for(call.model or "*")),
+            usable=lambda t: (
+                t.provider not in self.health.down and circuits.usable(t, t.model_for(model), now)
+            ),
+            price=lambda t: self.price(t, t.model_for(model)),
             sticky=sticky,
         )
         return tuple(plan or targets or route.targets)
@@ -117,75 +89,59 @@ class Targets:
     def admit(self, attempt: Attempt) -> None:
         """Take leave to ask the attempt's target. Raises AttemptFailed where it is refused."""
         now = time.monotonic()
-        name = attempt.target.name
-        guard = self.guard(name)
-        admission = None
-        if not guard.draining and now >= guard.out_until:
-            admission = guard.breaker.admit(now)
-        if admission is None:
-            self.metrics["llm_circuit_breaker_requests_blocked_total"].at(name).inc()
-            raise self._refusal(guard, name, now)
-        if admission.probe:
+        leave = self.circuits.admit(attempt, now)
+        if leave is None:
+            guard = self.circuits.guard(attempt.name)
+            self.metrics["llm_circuit_breaker_requests_blocked_total"].at(guard.name).inc()
+            raise self._refusal(guard, attempt, now)
+        if leave.admission.probe:
+            name = leave.guard.name
             self.metrics["llm_circuit_breaker_half_open_requests_total"].at(name).inc()
-        attempt.admission = admission
-        attempt.probe = admission.probe
-        self.load.begin(name)
+        attempt.leave = leave
+        attempt.probe = leave.admission.probe
+        for name in _loaded(attempt, leave):
+            self.load.begin(name)
 
     def record(self, attempt: Attempt) -> None:
         """Give the attempt's leave back and learn how it went."""
-        if attempt.admission is None:
+        leave: Leave | None = attempt.leave
+        if leave is None:
             return
-        now, name = time.monotonic(), attempt.target.name
-        guard = self.guard(name)
-        heard = attempt.first_token or now
+        now = time.monotonic()
+        seconds = (attempt.first_token or now) - attempt.started
         answered = attempt.outcome is None and attempt.error is None
         # The first token of a whole answer comes with the last.
         if answered or attempt.first_token is not None or _silent(attempt.outcome):
-            self.load.first_token(name, heard - attempt.started, now)
+            for name in _loaded(attempt, leave):
+                self.load.first_token(name, seconds, now)
         if attempt.outcome is None and attempt.error is not None:
             self.withdraw(attempt)  # cancelled: it says nothing of the target
             return
-        self.load.end(name)
-        self._learn(guard, attempt, heard - attempt.started, now)
-        attempt.admission = None
+        self._end(attempt, leave)
+        self.circuits.learned(leave, self._learn(leave, attempt, seconds, now))
 
     def withdraw(self, attempt: Attempt) -> None:
         """Give the attempt's leave back, having learned nothing."""
-        if attempt.admission is not None:
-            self.load.end(attempt.target.name)
-            self.guard(attempt.target.name).breaker.release(attempt.admission)
-            attempt.admission = None
-
-    def reset(self, name: str) -> None:
-        """Close a target's circuit, let it be asked again. Raises KeyError for an unknown one."""
-        guard = self._guards[name]
-        guard.out_until = 0.0
-        guard.breaker.reset()
+        if attempt.leave is not None:
+            self.circuits.release(attempt.leave)
+            self._end(attempt, attempt.leave)
 
     def follow(self, name: str, opened: bool) -> None:
         """Another process's circuit for this target opened, or closed: so does this one's."""
-        guard = self._guards.get(name)
-        if guard is None:
-            return
-        self._following = True
-        if opened:
-            guard.breaker.trip(time.monotonic())
-        else:
-            guard.breaker.close()
-        self._following = False
+        if name.partition("/")[0] in self.gateway.providers:
+            self._following = True
+            self.circuits.follow(name, opened)
+            self._following = False
 
-    def drain(self, name: str, on: bool) -> None:
-        """Send a target no new calls, or calls again. Raises KeyError for an unknown one."""
-        self._guards[name].draining = on
+    def _end(self, attempt: Attempt, leave: Leave) -> None:
+        attempt.leave = None
+        for name in _loaded(attempt, leave):
+            self.load.end(name)
 
-    def snapshots(self) -> Iterator[tuple[str, Guard, Snapshot]]:
-        now = time.monotonic()
-        return ((name, g, g.breaker.snapshot(now)) for name, g in sorted(self._guards.items()))
-
-    def _learn(self, guard: Guard, attempt: Attempt, seconds: float, now: float) -> None:
-        name, outcome = attempt.target.name, attempt.outcome
+    def _learn(self, leave: Leave, attempt: Attempt, seconds: float, now: float) -> Verdict:
+        guard, outcome = leave.guard, attempt.outcome
         category = outcome.category if outcome else Outcome.SUCCESS
-        verdict = guard.breaker.record(attempt.admission, category, now, seconds)
+        verdict = guard.breaker.record(leave.admission, category, now, seconds)
         if outcome is not None:
             if category is Outcome.RATE_LIMIT and outcome.retry_after:
                 guard.breaker.cooldown(now + min(outcome.retry_after, MAX_COOLDOWN))
@@ -194,7 +150,8 @@ class Targets:
                 self.metrics["llmitm_upstream_auth_failures_total"].at(
                     attempt.target.provider
                 ).inc()
-        self._count(name, verdict, seconds)
+        self._count(guard.name, verdict, seconds)
+        return verdict
 
     def _count(self, name: str, verdict: Verdict, seconds: float) -> None:
         if verdict is Verdict.IGNORED:
@@ -208,26 +165,27 @@ class Targets:
             name, "success" if good else "failure"
         ).observe(seconds)
 
-    def _count_changes(self, name: str) -> Callable[[State, State], None]:
-        def changed(before: State, after: State) -> None:
-            self.metrics["llm_circuit_breaker_state"].at(name).set(STATE_NUMBERS[after])
-            self.metrics["llm_circuit_breaker_state_changes_total"].at(name, before, after).inc()
-            if after is not State.HALF_OPEN and not self._following:
-                self.tell(name, after is State.OPEN)
+    def _changed(self, name: str, before: State, after: State) -> None:
+        self.metrics["llm_circuit_breaker_state"].at(name).set(STATE_NUMBERS[after])
+        self.metrics["llm_circuit_breaker_state_changes_total"].at(name, before, after).inc()
+        if after is not State.HALF_OPEN and not self._following:
+            self.tell(name, after is State.OPEN)
 
-        return changed
-
-    def _refusal(self, guard: Guard, name: str, now: float) -> AttemptFailed:
-        out = guard.draining or now < guard.out_until
+    def _refusal(self, guard: Guard, attempt: Attempt, now: float) -> AttemptFailed:
+        draining = self.circuits.draining(attempt.target, attempt.model)
+        out = draining or now < guard.out_until
         failure = Failure.CIRCUIT_OPEN if out else guard.breaker.refusal(now)
         wait = None if out else guard.breaker.retry_in(now)
-        outcome = AttemptOutcome(target=name, at=now, failure=failure, retry_after=wait)
-        return AttemptFailed(outcome, f"{name} is not asked now: {failure.value}")
+        outcome = AttemptOutcome(
+            target=attempt.target.name, at=now, failure=failure, retry_after=wait
+        )
+        return AttemptFailed(outcome, f"{attempt.name} is not asked now: {failure.value}")
+
+
+def _loaded(attempt: Attempt, leave: Leave) -> set[str]:
+    """What an attempt keeps busy: the route's target, and the model that is asked of it."""
+    return {attempt.target.name, leave.guard.name}
 
 
 def _silent(outcome: AttemptOutcome | None) -> bool:
     return outcome is not None and outcome.category is Outcome.TIMEOUT
-
-
-def _breaker_settings(policy: CircuitBreaker) -> BreakerSettings:
-    return BreakerSettings(**policy.model_dump())

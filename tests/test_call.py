@@ -10,7 +10,7 @@ import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow
 
-from llmitm.call import Attempt, Call, Principal, Target, Usage, attach, call_of
+from llmitm.call import Attempt, Call, FromCache, Principal, Target, Usage, attach, call_of
 from llmitm.errors import Cause, GatewayError
 from tests.support.stage import call_and_flow
 
@@ -138,6 +138,12 @@ def test_freeze_early() -> None:
     assert (record.target, record.attempts, record.cost_usd) == (None, (), None)
     assert (record.ttft_ms, record.duration_ms, record.overhead_ms) == (None, 0, 0)
     assert (record.status, record.error, record.key) == (401, "authentication", None)
+
+
+def test_freeze_kept() -> None:
+    """The record of a call that was answered from the cache says so; no target was asked."""
+    record = call(from_cache=FromCache(Target("a", "m"), 3.0), status=200).freeze()
+    assert (record.target, record.attempts) == ("cache", ())
 
 
 def test_own_share_is_never_negative() -> None:

@@ -56,6 +56,8 @@ async def test_a_disabled_key(desk: IdentityDesk) -> None:
         ({"models": "gpt"}, "models"),
         ({"color": 1}, "color"),
         ({"budgets": [{"usd": -1, "per": "day"}]}, "budgets.0.usd"),
+        ({"key": "sk-my-own"}, "key: "),
+        ({"id": "x" * 201}, "id: must be of at most 200"),
     ],
 )
 async def test_a_wish_that_makes_no_sense(
@@ -68,13 +70,15 @@ async def test_a_wish_that_makes_no_sense(
 
 
 async def test_taken(desk: IdentityDesk) -> None:
-    """Ids of the file are taken too."""
+    """Ids of the file are taken too, and it is said where they are."""
     await desk.create_key({"id": "ci"})
-    for key_id in ("ci", "dev"):
-        with pytest.raises(Exists):
+    await desk.create_user({"id": "bo"})
+    for key_id, said in (("ci", "there is a key 'ci' already"), ("dev", "keys.yaml has a key")):
+        with pytest.raises(Exists, match=said):
             await desk.create_key({"id": key_id})
-    with pytest.raises(Exists):
-        await desk.create_user({"id": "ava"})
+    for user_id, said in (("bo", "there is a user 'bo' already"), ("ava", "keys.yaml has a user")):
+        with pytest.raises(Exists, match=said):
+            await desk.create_user({"id": user_id})
 
 
 async def test_rotation(desk: IdentityDesk, identities: Identities) -> None:
@@ -91,12 +95,29 @@ async def test_rotation(desk: IdentityDesk, identities: Identities) -> None:
     ]  # fmt: skip
 
 
+async def test_what_is_not_rotated(desk: IdentityDesk) -> None:
+    """A key that was disabled or rotated before, and it is said that there is one."""
+    await desk.create_key({"id": "off", "enabled": False})
+    await desk.create_key({"id": "old"})
+    await desk.rotate_key("old")
+    for key_id in ("off", "old"):
+        with pytest.raises(ValueError, match="was disabled or rotated before"):
+            await desk.rotate_key(key_id)
+
+
 async def test_users(desk: IdentityDesk, identities: Identities) -> None:
     """A user made at run time may have keys, which go with the user."""
     user = await desk.create_user({"name": "Bob", "team": "t"})
     await desk.create_key({"user": user.id})
     await desk.delete_user(user.id)
     assert (await identities.users(), await identities.keys()) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "a\0b", "two\nlines", 5])
+async def test_a_name_that_makes_no_sense(desk: IdentityDesk, name: Any) -> None:
+    """A user's name is plain text of some length, in any database."""
+    with pytest.raises(ValueError, match="name: must be plain text"):
+        await desk.create_user({"name": name})
 
 
 async def test_unknown(desk: IdentityDesk) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from llmitm.log_sink import BATCH_BYTES, LineSink
 
-SECONDS = 10
+SECONDS = 60
 
 
 class Pipe:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from llmitm.config.load import load
-from llmitm.master import GatewayMaster, StartupError
+from llmitm.master import GatewayMaster, StartupError, _spare_what_stays
+from tests.support.calls import watch
 from tests.support.gateway import DEFAULT_POLICIES, KEY, Starter, default_settings, write
 from tests.support.logged import logged
 
@@ -56,10 +59,12 @@ def test_logging_is_a_policy(starter: Starter, capfd: pytest.CaptureFixture[str]
     _, url = starter.simulator()
     with logged(capfd) as log:
         gateway = starter.gateway(provider_url=url)
-        for level in ("error", "info"):
+        watcher = watch(gateway)
+        for calls, level in enumerate(("error", "info"), 1):
             (gateway.policies / "logging.yaml").write_text(json.dumps({"level": level}))
             httpx.post(f"{gateway.admin_url}/admin/config/reload")
             httpx.post(f"{gateway.url}{CHAT}", json=BODY, headers=AUTH)
+            watcher.wait(calls)
         assert len(log.calls) == 1
 
 
@@ -107,7 +112,7 @@ def test_calls_end_before_it_does(starter: Starter) -> None:
         gateway.call(gateway.master.end)
         rest = list(lines)
     assert "data: [DONE]" in rest
-    gateway.done.result(20)
+    gateway.done.result(60)
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{address}/v1/models", headers=AUTH)
 
@@ -127,7 +132,7 @@ def test_hurry(starter: Starter) -> None:
         gateway.call(gateway.master.end)
         for text in texts:
             rest += text
-    gateway.done.result(20)  # far sooner than the stream's ten minutes
+    gateway.done.result(60)  # far sooner than the stream's ten minutes
     assert "[DONE]" not in rest
 
 
@@ -141,3 +146,18 @@ async def test_before_it_is_ready(tmp_path: Path) -> None:
     await master.runtime.upstream.close()
     await master.runtime.keyring.identities.close()
     await master.shared.close()
+
+
+async def test_what_stays_is_not_looked_at_again() -> None:
+    """Once a gateway serves, the garbage collector leaves alone what was made until then."""
+    ready = asyncio.Event()
+    master = cast("GatewayMaster", SimpleNamespace(ready=ready))
+    frozen = asyncio.create_task(_spare_what_stays(master))
+    await asyncio.sleep(0)
+    before = gc.get_freeze_count()
+    ready.set()
+    await frozen
+    try:
+        assert gc.get_freeze_count() > before
+    finally:
+        gc.unfreeze()

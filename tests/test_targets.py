@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -31,13 +32,13 @@ def targets_of(*routes: Route, **resilience: Any) -> Targets:
     targets = Targets(gateway, Metrics())
     merged = Resilience.model_validate({**BREAKER, **resilience})
     routes = tuple(Route(r.model, r.targets, r.strategy, merged, r.sticky) for r in routes)
-    targets.apply(Policies(routes=routes, resilience=merged))
+    targets.circuits.apply(Policies(routes=routes, resilience=merged))
     return targets
 
 
 def attempt(targets: Targets, target: Target, **outcome: Any) -> Attempt:
     """An attempt that is over, with this outcome, or well where none is given."""
-    made = Attempt(target, 1, "m")
+    made = Attempt(target, 1, target.model_for("m"))
     targets.admit(made)
     if outcome:
         made.outcome = AttemptOutcome(target=target.name, at=0.0, **outcome)
@@ -59,15 +60,24 @@ def names(plan: tuple[Target, ...]) -> list[str]:
 BOTH = Route("m", (A, B))
 
 
+def test_providers_that_are_down() -> None:
+    """Targets whose provider fails its health checks are left out, unless none is left."""
+    targets = targets_of(BOTH)
+    targets.health.learn("one", False, 1)
+    assert names(targets.plan(BOTH, call())) == ["two/b"]
+    targets.health.learn("two", False, 1)
+    assert names(targets.plan(BOTH, call())) == ["one/a", "two/b"]
+
+
 def test_plan() -> None:
     """Targets that can't be asked are left out, unless none can."""
     targets = targets_of(BOTH)
     assert names(targets.plan(BOTH, call())) == ["one/a", "two/b"]
     attempt(targets, A, failure=Failure.RESET)
     assert names(targets.plan(BOTH, call()))[0] == "two/b"
-    targets.drain("two/b", True)
+    targets.circuits.drain("two/b", True)
     assert names(targets.plan(BOTH, call())) == ["one/a"]
-    targets.drain("one/a", True)
+    targets.circuits.drain("one/a", True)
     assert names(targets.plan(BOTH, call())) == ["one/a", "two/b"]
 
 
@@ -105,7 +115,7 @@ def test_a_refused_attempt() -> None:
         attempt(targets, A)
     assert caught.value.outcome.failure is Failure.CIRCUIT_OPEN
     assert 590 < (caught.value.outcome.retry_after or 0) <= 600
-    targets.drain("two/b", True)
+    targets.circuits.drain("two/b", True)
     with pytest.raises(AttemptFailed) as caught:
         attempt(targets, B)
     assert caught.value.outcome.retry_after is None
@@ -119,7 +129,7 @@ def test_refused_credentials(status: int) -> None:
     with pytest.raises(AttemptFailed):
         attempt(targets, A)
     assert names(targets.plan(BOTH, call()))[0] == "two/b"
-    targets.reset("one/a")
+    targets.circuits.reset("one/a")
     attempt(targets, A)
 
 
@@ -130,28 +140,28 @@ def test_rate_limits_are_a_pause() -> None:
     with pytest.raises(AttemptFailed) as caught:
         attempt(targets, A)
     assert caught.value.outcome.failure is Failure.COOLDOWN
-    assert targets.guard("one/a").breaker.snapshot(0.0).failure_count == 0
+    assert targets.circuits.guard("one/a").breaker.snapshot(0.0).failure_count == 0
 
 
 def test_cancelled_attempts_teach_nothing() -> None:
     """What the client broke off gives back what it took and says nothing of the target."""
     targets = targets_of(BOTH)
-    made = Attempt(A, 1, "m")
+    made = Attempt(A, 1, "a")
     targets.admit(made)
     made.error = "cancelled"
     assert targets.load.in_flight("one/a") == 1
     targets.record(made)
     targets.record(made)
     assert targets.load.in_flight("one/a") == 0
-    assert targets.guard("one/a").breaker.snapshot(0.0).success_count == 0
+    assert targets.circuits.guard("one/a").breaker.snapshot(0.0).success_count == 0
 
 
 def test_new_policies_keep_what_was_counted() -> None:
     """An edit of the policies closes no circuit and forgets no target."""
     targets = targets_of(BOTH)
     attempt(targets, A, failure=Failure.RESET)
-    targets.apply(Policies(routes=(Route("n", (B,)),)))
-    states = {name: shot.state for name, _, shot in targets.snapshots()}
+    targets.circuits.apply(Policies(routes=(Route("n", (B,)),)))
+    states = {name: shot.state for name, _, shot in targets.circuits.snapshots()}
     assert states == {"one/a": "open", "two/b": "closed"}
 
 
@@ -174,9 +184,10 @@ def test_following_others() -> None:
 @pytest.mark.parametrize("change", ["reset", "drain"])
 def test_unknown_targets(change: str) -> None:
     """An operator's mistake is told."""
-    targets = targets_of(BOTH)
+    circuits = targets_of(BOTH).circuits
+    wanted = circuits.reset if change == "reset" else partial(circuits.drain, on=True)
     with pytest.raises(KeyError):
-        targets.reset("no/such") if change == "reset" else targets.drain("no/such", True)
+        wanted("no/such")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from llmitm.policy.accounts import Accounts, Grant, Shortage
 from llmitm.policy.limits import Kind, Limit
 from llmitm.waiting import WaitingRoom
 
-SECONDS = 10
+SECONDS = 60
 SLOT = Limit("global", Kind.CONCURRENT, 1, wait=SECONDS)
 SHORT = Limit("global", Kind.CONCURRENT, 1, wait=0.01)
 OWN = Limit("key:a", Kind.CONCURRENT, 1, wait=SECONDS)

@@ -17,6 +17,7 @@ _TARGET: dict[str, Callable[[Sequence[Any]], Any]] = {
     "state": _worst,
     "draining": any,
     "credential_refused": any,
+    "unhealthy": any,
     "in_flight": sum,
     "time_to_first_token": max,
     "failures": sum,

@@ -13,7 +13,7 @@ from aiohttp import web
 from llmitm.config.problems import Fault
 from llmitm.config.values import expiry, seconds
 from llmitm.identity import Unknown
-from llmitm.stores.errors import LedgerError
+from llmitm.stores.errors import LedgerError, Rejected
 from llmitm.stores.filters import DIMENSIONS, Filters
 from llmitm.stores.identities import Exists
 
@@ -25,7 +25,7 @@ async def json_body(request: web.Request) -> dict[str, Any]:
     raw = await request.read()
     try:
         body = msgspec.json.decode(raw) if raw else {}
-    except msgspec.DecodeError as fault:
+    except ValueError as fault:
         raise web.HTTPBadRequest(text=f"The body is not JSON: {fault}") from fault
     if not isinstance(body, dict):
         raise web.HTTPBadRequest(text="The body must be a JSON object.")
@@ -34,17 +34,20 @@ async def json_body(request: web.Request) -> dict[str, Any]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Answers for what goes wrong: unknown 404, taken 409, no sense 400, no database 503."""
+    """Answers for what goes wrong: unknown 404, taken 409, no sense 400, no database 503.
+
+    What a database rejects, such as a NUL in a text, makes no sense.
+    """
     try:
         yield
     except Unknown as fault:
         raise web.HTTPNotFound(text=str(fault)) from fault
     except Exists as fault:
         raise web.HTTPConflict(text=str(fault)) from fault
+    except (Rejected, Fault, ValueError) as fault:
+        raise web.HTTPBadRequest(text=str(fault)) from fault
     except LedgerError as fault:
         raise web.HTTPServiceUnavailable(text=str(fault)) from fault
-    except (Fault, ValueError) as fault:
-        raise web.HTTPBadRequest(text=str(fault)) from fault
 
 
 def json_reply(value: Any) -> web.Response:

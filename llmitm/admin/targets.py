@@ -32,11 +32,14 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
         wanted = _change(await request.read())
         try:
             if wanted.action == "reset":
-                live.reset(wanted.target)
+                live.circuits.reset(wanted.target)
             else:
-                live.drain(wanted.target, wanted.action == "drain")
+                live.circuits.drain(wanted.target, wanted.action == "drain")
         except KeyError:
-            raise web.HTTPNotFound(text=f"no target {wanted.target!r}; GET lists them") from None
+            known = ", ".join(name for name, *_ in live.circuits.snapshots())
+            raise web.HTTPNotFound(
+                text=f"no target {wanted.target!r}; there are {known or 'none'}"
+            ) from None
         return await show(request)
 
     app.router.add_get("/admin/targets", show)
@@ -46,12 +49,13 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
 def describe(live: Any) -> Any:
     """Every target as JSON; times become seconds from now."""
     now = time.monotonic()
-    for name, guard, shot in live.snapshots():
+    for name, guard, shot in live.circuits.snapshots():
         yield {
             "target": name,
             "state": shot.state,
             "draining": guard.draining,
             "credential_refused": now < guard.out_until,
+            "unhealthy": name.partition("/")[0] in live.health.down,
             "in_flight": live.load.in_flight(name),
             "time_to_first_token": latency.value if (latency := live.load.latency(name)) else None,
             "failures": shot.failure_count,

@@ -30,8 +30,8 @@ def targets(config: Path | None, **actions: str | None) -> None:
     \b
     Examples:
       llmitm targets
-      llmitm targets --drain openai/gpt-4o
-      llmitm targets --reset openai/gpt-4o
+      llmitm targets --drain openai/gpt-4o-mini
+      llmitm targets --reset openai/gpt-4o-mini
     """
     gateway = read_config(config).gateway
     chosen = [{"action": name, "target": target} for name, target in actions.items() if target]
@@ -46,7 +46,7 @@ def targets(config: Path | None, **actions: str | None) -> None:
         ["target", "state", "notes"], ["in flight", "failures", "successes", "next try"]
     )
     for row in answer["targets"]:
-        notes = [n for n in ("draining", "credential_refused") if row[n]]
+        notes = [n for n in ("draining", "credential_refused", "unhealthy") if row.get(n)]
         wait = row["next_retry_in"] or row["cooldown_for"]
         table.add_row(
             row["target"],
@@ -75,7 +75,7 @@ def ask(gateway: Gateway, path: str, body: Any = None) -> Any:
     except (OSError, http.client.HTTPException) as fault:
         why = getattr(fault, "reason", fault)
         raise click.ClickException(f"No gateway answers on {url}: {why}. Is it running?") from fault
-    except msgspec.DecodeError as fault:
+    except ValueError as fault:
         raise click.ClickException(f"What answers on {url} is no gateway.") from fault
 
 
@@ -89,5 +89,5 @@ def _told(fault: urllib.error.HTTPError) -> str:
     try:
         answer = msgspec.json.decode(fault.read())
         return str(answer["error"])
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return str(fault)

@@ -97,10 +97,14 @@ _masked = PlainSerializer(lambda url: url.masked, return_type=str)
 
 
 class Store(Model):
-    """Where records and shared state live. A ledger's path is relative to the file."""
+    """Where records and shared state live. A ledger's path is relative to the file.
+
+    For `lease` seconds after a process is lost, what its calls held stays held in `shared`.
+    """
 
     ledger: Annotated[str, AfterValidator(_ledger), _masked]
     shared: Annotated[str, AfterValidator(_shared), _masked] = StoreUrl("memory")
+    lease: Annotated[PositiveDuration, Field(ge=1)] = 30
 
 
 class Http(Model):

@@ -9,7 +9,7 @@ from typing import Any
 from llmitm.config.checks import warn_of_literal
 from llmitm.config.document import Document, Documents, Where
 from llmitm.config.glob import is_glob, matches
-from llmitm.config.problems import Fault, suggestion
+from llmitm.config.problems import Fault, is_near, suggestion
 from llmitm.config.secret import digest
 from llmitm.config.values import expiry, shown
 
@@ -88,8 +88,9 @@ def _keys(document: Document, now: datetime) -> None:
     for section in ("teams", "users", "keys"):
         _unique(document, _each(document, section, key="id"), "{value} is already used {line}")
     teams, users = (_texts(document, section, key="id") for section in ("teams", "users"))
-    _known(document, _each(document, "users", key="team"), teams, "team")
-    _known(document, _each(document, "keys", key="team"), teams, "team")
+    if teams:  # without that section a team is no more than a label
+        _known(document, _each(document, "users", key="team"), teams, "team")
+        _known(document, _each(document, "keys", key="team"), teams, "team")
     _known(document, _each(document, "keys", key="user"), users, "user")
     _unique(document, _digests(document), "is the same key as the one {line}")
     for where, _ in document.each("keys"):
@@ -118,15 +119,15 @@ def _warn_of_expired(document: Document, now: datetime) -> None:
 
 
 def _reachable(document: Document, models: Collection[str]) -> None:
-    """A model that a key names must have a route."""
+    """A model that a key names should have a route: a near miss is a typo, else it may come."""
     for where, _ in document.each("keys"):
         for place, model in document.each(*where, "models"):
             if not isinstance(model, str) or is_glob(model) or not model:
                 continue
             if not any(matches(pattern, model) for pattern in models):
-                document.report(
-                    place, f"no route serves {shown(model)}", suggestion(model, models, "routes")
-                )
+                tell = document.report if is_near(model, models) else document.warn
+                remedy = suggestion(model, models, "routes")
+                tell(place, f"no route serves {shown(model)}", remedy)
 
 
 def _unique_prices(document: Document) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,11 @@ class Fault(ValueError):
 def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     """Problems by file and line, each once."""
     return tuple(sorted(dict.fromkeys(problems), key=lambda p: (p.file, p.line or 0)))
+
+
+def is_near(name: str, known: Collection[str]) -> bool:
+    """Whether `name` is most likely a misspelling of one of `known`."""
+    return bool(difflib.get_close_matches(name, known, n=1))
 
 
 def suggestion(name: str, known: Iterable[str], what: str) -> str:

@@ -27,6 +27,9 @@ BASE_URLS: dict[str, str] = {
 # What OPENAI_MODEL and GEMINI_MODEL mean where they are not set.
 DEFAULT_MODELS: dict[str, str] = {"openai": "gpt-3.5-turbo", "gemini": "gemini-2.0-flash-exp"}
 
+# Vendors whose OpenAI-compatible API has Chat Completions, but not the Responses API.
+NO_RESPONSES = frozenset({"gemini"})
+
 # The wire API of each `api` that is not one itself; the simulator speaks all of them.
 DIALECTS: dict[str, str | None] = {"gemini": "openai", "simulator": None}
 
@@ -49,10 +52,14 @@ def _url(value: Any, info: ValidationInfo) -> str | None:
 BaseUrl = Annotated[str | None, BeforeValidator(_url), Field(validate_default=True)]
 
 
+# Servers of one's own are given any key: what is as short as a word is none, and stands anywhere.
+_SHORTEST_SECRET = 8
+
+
 def hidden(data: bytes, secrets: Iterable[bytes]) -> bytes:
-    """`data` without any of `secrets`."""
+    """`data` without any of `secrets` that is one."""
     for secret in secrets:
-        if secret in data:
+        if len(secret) >= _SHORTEST_SECRET and secret in data:
             data = data.replace(secret, MASK.encode())
     return data
 
@@ -61,7 +68,8 @@ class Provider(Model):
     """One entry of `providers`.
 
     `headers` are added to each request, `default` marks the provider for calls that name no
-    model, and `default_model` is what a client gets that names the provider only.
+    model, and `default_model` is what a client gets that names the provider only. `responses`
+    says whether there is a ``/v1/responses``; where it is None the vendor is known for it or not.
     """
 
     api: Api
@@ -70,12 +78,18 @@ class Provider(Model):
     headers: dict[HeaderName, HeaderValue] = Field(default_factory=dict)
     default: bool = False
     default_model: str | None = None
+    responses: bool | None = None
 
     @cached_property
     def secrets(self) -> tuple[bytes, ...]:
         """What no one but this provider may see, though its answers may repeat it."""
         values = (self.api_key, *self.headers.values())
         return tuple(v.reveal().encode() for v in values if isinstance(v, Secret) and v.reveal())
+
+    @property
+    def has_responses(self) -> bool:
+        """Whether it serves OpenAI's Responses API, if it speaks OpenAI's dialect at all."""
+        return self.api not in NO_RESPONSES if self.responses is None else self.responses
 
     @property
     def dialect(self) -> str | None:

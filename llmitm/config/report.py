@@ -10,6 +10,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from llmitm.config.cache import Cache
 from llmitm.config.keys import Key
 from llmitm.config.limits import Budget, Limits
 from llmitm.config.load import Loaded
@@ -63,14 +64,15 @@ def _providers(loaded: Loaded) -> Table:
 
 
 def _routes(routes: Iterable[Route], usual: Resilience) -> Table:
-    table = _table("routes", "model", "strategy", "targets", "resilience")
-    table.add_row("(default)", "", "", Text(_resilience(usual)), end_section=True)
+    table = _table("routes", "model", "strategy", "targets", "resilience", "cache")
+    table.add_row("(default)", "", "", Text(_resilience(usual)), "none", end_section=True)
     for route in routes:
         table.add_row(
             Text(route.model),
             route.strategy + (f", sticky by {route.sticky}" if route.sticky else ""),
             Text("\n".join(_target(route))),
             "default" if route.resilience == usual else Text(_resilience(route.resilience)),
+            _cache(route.cache) if route.cache else "none",
         )
     return table
 
@@ -92,6 +94,11 @@ def _resilience(resilience: Resilience) -> str:
     if resilience.hedge_after:
         parts.append(f"hedge after {resilience.hedge_after:g} s")
     return "\n".join(parts)
+
+
+def _cache(cache: Cache) -> str:
+    bounds = f"{cache.max_entries:,} answers, {cache.max_bytes:,} bytes"
+    return f"{cache.ttl:g} s by {cache.scope}\n{bounds}"
 
 
 def _keys(keys: Iterable[Key]) -> Table:

@@ -57,6 +57,14 @@ class Hold(Model):
     seconds: PositiveDuration | None = None
 
 
+class HealthCheck(Model):
+    """Asking a provider for its list of models; `failures` in a row and it is left out."""
+
+    every: PositiveDuration = 15
+    timeout: PositiveDuration = 5
+    failures: Count = 2
+
+
 class Resilience(Model):
     """How calls survive their providers.
 
@@ -72,6 +80,7 @@ class Resilience(Model):
     keep_alive: PositiveDuration | None = 15
     failover_on_content_policy: bool = False
     hold: Hold = Hold()
+    health_check: HealthCheck | None = None
 
     def merged(self, override: Resilience) -> Resilience:
         """This one with everything that `override` was given."""
@@ -84,6 +93,7 @@ _RECORDS: dict[str, type[Model]] = {
     "timeouts": Timeouts,
     "circuit_breaker": CircuitBreaker,
     "hold": Hold,
+    "health_check": HealthCheck,
 }
 _SECTIONS = {key: name for name, record in _RECORDS.items() for key in record.model_fields}
 

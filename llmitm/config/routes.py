@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from llmitm.call import Target
+from llmitm.config.cache import Cache
 from llmitm.config.glob import is_glob, matches
 from llmitm.config.model import Model
 from llmitm.config.problems import Fault
@@ -52,6 +53,7 @@ class RouteEntry(Model):
     targets: tuple[TargetEntry, ...] = Field(min_length=1)
     resilience: Override | None = None
     sticky: Sticky | None = None
+    cache: Cache | None = None
 
     @model_validator(mode="after")
     def _some_weight(self) -> Self:
@@ -67,6 +69,7 @@ class RouteEntry(Model):
             targets=tuple(entry.target() for entry in self.targets),
             resilience=base.merged(self.resilience) if self.resilience else base,
             sticky=self.sticky,
+            cache=self.cache,
         )
 
 
@@ -83,6 +86,7 @@ class Route:
     strategy: Strategy = "priority"
     resilience: Resilience = Resilience()
     sticky: Sticky | None = None
+    cache: Cache | None = None
 
 
 class RouteTable:

@@ -2,6 +2,7 @@
 
 from llmitm.config.access import AccessPolicy, ModelParams, Param, Params
 from llmitm.config.address import Address
+from llmitm.config.cache import Cache
 from llmitm.config.gateway import (
     AddonEntry,
     Gateway,
@@ -18,7 +19,7 @@ from llmitm.config.logging import Content, Logging
 from llmitm.config.policies import Policies
 from llmitm.config.prices import Price
 from llmitm.config.providers import Api, Provider
-from llmitm.config.resilience import CircuitBreaker, Hold, Resilience, Retry, Timeouts
+from llmitm.config.resilience import CircuitBreaker, HealthCheck, Hold, Resilience, Retry, Timeouts
 from llmitm.config.routes import Route, Sticky, Strategy
 from llmitm.config.secret import Secret
 
@@ -28,9 +29,11 @@ __all__ = [
     "Address",
     "Api",
     "Budget",
+    "Cache",
     "CircuitBreaker",
     "Content",
     "Gateway",
+    "HealthCheck",
     "Hold",
     "Http",
     "Inspector",

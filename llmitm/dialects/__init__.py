@@ -5,7 +5,7 @@ Everything here is a function of bytes and JSON; nothing does I/O.
 
 from __future__ import annotations
 
-from llmitm.dialects.answers import finish_of, output_of, text_of, usage_of
+from llmitm.dialects.answers import finish_of, is_answer, is_json, output_of, text_of, usage_of
 from llmitm.dialects.anthropic import MessagesReader, opening
 from llmitm.dialects.events import Event, StreamReader
 from llmitm.dialects.faults import error_event, error_message
@@ -22,6 +22,8 @@ __all__ = [
     "error_event",
     "error_message",
     "finish_of",
+    "is_answer",
+    "is_json",
     "limited",
     "max_output",
     "model_object",

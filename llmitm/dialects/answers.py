@@ -10,6 +10,18 @@ from llmitm.dialects import usage
 from llmitm.dialects.pieces import pieces
 
 _OUTPUT = ("choices", "output", "content", "message", "thinking", "response", "completion", "text")
+# What every answer to these has; a provider that leaves it out says something else.
+_CORE = {
+    ("openai", "chat"): ("choices",),
+    ("openai", "completions"): ("choices",),
+    ("openai", "embeddings"): ("data",),
+    ("openai", "responses"): ("output",),
+    ("anthropic", "messages"): ("content",),
+    ("anthropic", "completions"): ("completion",),
+    ("ollama", "chat"): ("message",),
+    ("ollama", "generate"): ("response",),
+    ("ollama", "embed"): ("embeddings", "embedding"),
+}
 _NOT_BILLED = frozenset(("count_tokens", "models", "files"))
 
 
@@ -21,6 +33,20 @@ def usage_of(dialect: str, operation: str, body: Mapping[str, Any]) -> Usage | N
         return usage.from_ollama(body)
     read = usage.from_anthropic if dialect == "anthropic" else usage.from_openai
     return read(body.get("usage"))
+
+
+def is_json(dialect: str, operation: str) -> bool:
+    """Whether a whole answer is a JSON object, whatever its provider calls it."""
+    return (dialect, operation) in _CORE
+
+
+def is_answer(dialect: str, operation: str, body: object) -> bool:
+    """Whether `body` answers the request, rather than being an error or anything else."""
+    core = _CORE.get((dialect, operation))
+    if core is None:
+        return True
+    found = [body.get(name) for name in core] if isinstance(body, dict) else []
+    return any(value is not None and (value or core != ("choices",)) for value in found)
 
 
 def text_of(dialect: str, operation: str, body: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from llmitm.dialects.sse import frame
-from llmitm.errors import SHAPES, GatewayError, error_object
+from llmitm.errors import GatewayError, error_object
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -47,25 +47,37 @@ def error_message(dialect: str, body: bytes | dict[str, Any]) -> Fault:
 
 
 def error_event(
-    error: GatewayError, dialect: str, operation: str, request_id: str | None = None
+    error: GatewayError,
+    dialect: str,
+    operation: str,
+    request_id: str | None = None,
+    number: int = 0,
 ) -> bytes:
-    """The event or line that tells a client in mid-stream that its answer failed."""
+    """The event or line that tells a client in mid-stream that its answer failed.
+
+    `number` is the event's own, where the events of the operation are numbered.
+    """
     value = error_object(error, dialect, request_id)
     if dialect == "ollama":
         return _encode(value) + b"\n"
     if dialect == "anthropic":
         return frame(_encode(value), "error")
     if operation == "responses":
-        inner = value["error"]
-        flat = {
-            "type": "error",
-            "code": inner["code"] or SHAPES[error.cause].openai_type,
-            "message": inner["message"],
-            "param": inner["param"],
-            "sequence_number": 0,
-        }
-        return frame(_encode(flat), "error")
+        return responses_error(value, number)
     return frame(_encode(value))
+
+
+def responses_error(value: dict[str, Any], number: int) -> bytes:
+    """The flat event that an error object is in a stream of the Responses API."""
+    inner = value["error"]
+    flat = {
+        "type": "error",
+        "code": inner["code"] or inner["type"],
+        "message": inner["message"],
+        "param": inner["param"],
+        "sequence_number": number,
+    }
+    return frame(_encode(flat), "error")
 
 
 def _parse(body: bytes | bytearray) -> Any:

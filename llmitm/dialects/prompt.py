@@ -12,6 +12,7 @@ _PROMPT: dict[tuple[str, str], tuple[tuple[str, ...], tuple[str, ...]]] = {
     ("openai", "chat"): (("messages",), ("tools", "functions", "response_format")),
     ("openai", "completions"): (("prompt", "suffix"), ()),
     ("openai", "responses"): (("instructions", "input"), ("tools", "text")),
+    ("openai", "compact"): (("instructions", "input"), ()),
     ("openai", "count_tokens"): (("instructions", "input"), ("tools", "text")),
     ("openai", "embeddings"): (("input",), ()),
     ("openai", "images"): (("prompt",), ()),

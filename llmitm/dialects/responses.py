@@ -36,6 +36,7 @@ class _Typed(msgspec.Struct, gc=False):
     item: _Item | None = None
     usage: Any = None
     error: Any = None
+    logprobs: Any = None
 
 
 _typed = msgspec.json.Decoder(_Typed).decode
@@ -53,7 +54,8 @@ _WHOLE = frozenset(
         "image_edit.completed",
     )
 )
-_HIDDEN_TEXT = ("response.reasoning", "response.refusal")
+_THOUGHT = "response.reasoning"
+_HIDDEN_TEXT = (_THOUGHT, "response.refusal")
 _NOT_TOOLS = (*_HIDDEN_TEXT, "response.audio", "response.output_audio")
 
 
@@ -78,12 +80,13 @@ class TypedReader(SseReader):
         index = data.output_index if type(data.output_index) is int else 0
         if kind in _SPOKEN:
             self._keep(delta)
-            return Event(raw, delta, bool(delta), index=index)
+            return Event(raw, delta, bool(delta), index=index, opaque=bool(data.logprobs))
         tool = kind.startswith("response.") and not kind.startswith(_NOT_TOOLS)
         self.tool_seen = self.tool_seen or tool
         if tool or kind.startswith(_HIDDEN_TEXT):
             self._keep(delta)
-        return Event(raw, content=True, tool=tool, index=index, opaque=True)
+        thought = kind.startswith(_THOUGHT)
+        return Event(raw, content=True, tool=tool, index=index, opaque=not thought)
 
     def _ended(self, raw: bytes, payload: bytes, kind: str, response: _Response) -> Event:
         """A response's last event, which holds the whole of it."""

@@ -8,13 +8,14 @@ from typing import Any
 from llmitm.call import Usage
 from llmitm.dialects.events import Event
 from llmitm.dialects.faults import error_event
+from llmitm.dialects.response_writer import ResponseWriter
 from llmitm.dialects.splice import Seam, Splice
 from llmitm.dialects.writers import ChunkWriter, LineWriter, MessageWriter, Writer
 from llmitm.errors import GatewayError
 
 __all__ = ["Continuation", "Seam", "Splice", "prefill_request"]
 
-_LIMITS = ("max_completion_tokens", "max_tokens", "num_predict")
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens", "num_predict")
 
 
 class Continuation:
@@ -57,7 +58,9 @@ class Continuation:
 
     def error(self, error: GatewayError, request_id: str | None = None) -> bytes:
         """The event that tells the client that its answer failed."""
-        return self._ended() + error_event(error, self._dialect, self._operation, request_id)
+        number = self._writer.number if self._writer is not None else 0
+        event = error_event(error, self._dialect, self._operation, request_id, number)
+        return self._ended() + event
 
     def _ended(self) -> bytes:
         """The terminator that the last event lacks."""
@@ -74,6 +77,8 @@ def _writer(dialect: str, operation: str) -> Writer | None:
     match dialect, operation:
         case "openai", ("chat" | "completions"):
             return ChunkWriter(operation)
+        case "openai", "responses":
+            return ResponseWriter()
         case "anthropic", "messages":
             return MessageWriter()
         case "ollama", ("chat" | "generate"):
@@ -92,6 +97,8 @@ def prefill_request(
     text = text.rstrip()
     if isinstance(body.get("messages"), list):
         changed = {"messages": _prefilled(body["messages"], text)}
+    elif operation == "responses":
+        changed = {"input": _continued(body.get("input"), text)}
     elif isinstance(body.get("prompt"), str) and _continues_prompt(operation, body):
         changed = {"prompt": body["prompt"] + text}
     else:
@@ -119,6 +126,12 @@ def _prefilled(messages: list[Any], text: str) -> list[Any]:
         else (content or "") + text
     )
     return [*messages[:-1], {**last, "content": joined}]
+
+
+def _continued(given: Any, text: str) -> list[Any]:
+    """The items of a Responses input, and the text as the model's own."""
+    items = given if isinstance(given, list) else [{"role": "user", "content": given}]
+    return [*items, {"role": "assistant", "content": text}] if text else items
 
 
 def _shorter(dialect: str, body: Mapping[str, Any], tokens: int) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from llmitm.dialects.anthropic_to_openai import MessagesToChat
 from llmitm.dialects.completions_to_chat import CompletionsToChat
 from llmitm.dialects.ollama_to_openai import OllamaChat, OllamaEmbed, OllamaGenerate
 from llmitm.dialects.openai_to_anthropic import ChatToMessages
+from llmitm.dialects.responses_to_chat import ResponsesToChat
 from llmitm.dialects.translation import Chain, Refused, StreamTranslation, Translation
 
 __all__ = ["StreamTranslation", "Translation", "translation", "upstream_path"]
@@ -29,6 +30,10 @@ NATIVE: Final[dict[str, frozenset[str]]] = {
 PAIRS: Final[dict[tuple[str, str, str], Callable[[], Translation]]] = {
     ("openai", "chat", "anthropic"): ChatToMessages,
     ("openai", "completions", "anthropic"): lambda: Chain(CompletionsToChat(), ChatToMessages()),
+    ("openai", "responses", "openai"): ResponsesToChat,
+    ("openai", "responses", "anthropic"): lambda: Chain(
+        ResponsesToChat(thinking=True), ChatToMessages()
+    ),
     ("anthropic", "messages", "openai"): MessagesToChat,
     ("ollama", "chat", "openai"): OllamaChat,
     ("ollama", "generate", "openai"): OllamaGenerate,
@@ -39,20 +44,27 @@ PAIRS: Final[dict[tuple[str, str, str], Callable[[], Translation]]] = {
 }
 """Client dialect, operation and provider API: how to make the translation of one attempt."""
 
+_RESPONSES: Final = frozenset({"responses", "compact"})
+
 _REMEDY: Final = {
-    ("openai", "responses"): "use Chat Completions, or route the model to an OpenAI provider",
+    ("openai", "compact"): "only OpenAI compacts; send fewer items, or a summary of them",
     ("openai", "embeddings"): "Anthropic has no embeddings; route the model to another provider",
     ("ollama", "embed"): "Anthropic has no embeddings; route the model to another provider",
 }
 
 
-def translation(client_dialect: str, operation: str, provider_api: str) -> Translation | None:
+def translation(
+    client_dialect: str, operation: str, provider_api: str, *, responses: bool = True
+) -> Translation | None:
     """The translation of one attempt; None where the provider speaks the client's dialect.
 
+    `responses` is False for one that has OpenAI's Chat Completions, but not the Responses API.
     For a call that can't be told in the provider's dialect, one whose `request` says so.
     """
     if client_dialect in NATIVE.get(provider_api, {provider_api}):
-        return None
+        if responses or operation not in _RESPONSES:
+            return None
+        provider_api = client_dialect
     make = PAIRS.get((client_dialect, operation, provider_api))
     if make is not None:
         return make()

@@ -111,6 +111,21 @@ def to_openai(usage: Usage) -> dict[str, Any]:
     }
 
 
+def to_responses(usage: Usage) -> dict[str, Any]:
+    """The usage object of a response."""
+    written = usage.cache_write_tokens + usage.cache_write_1h_tokens
+    return {
+        "input_tokens": usage.prompt_tokens,
+        "input_tokens_details": {
+            "cached_tokens": usage.cached_tokens,
+            "cache_write_tokens": written,
+        },
+        "output_tokens": usage.completion_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.total_tokens,
+    }
+
+
 def to_anthropic(usage: Usage) -> dict[str, int]:
     """The usage object of a message_delta."""
     written = usage.cache_write_tokens + usage.cache_write_1h_tokens

@@ -23,7 +23,14 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Writer(ABC):
-    """`ready`: enough of the stream was seen, and its state allows it, to write on."""
+    """`ready`: enough of the stream was seen, and its state allows it, to write on.
+
+    `number`: the next event's, in a dialect that numbers them.
+    """
+
+    @property
+    def number(self) -> int:
+        return 0
 
     @property
     @abstractmethod

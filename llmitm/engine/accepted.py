@@ -161,6 +161,8 @@ class Incoming:
         self.broken: BaseException | None = None
         if message.version not in _VERSIONS:
             self.broken = BadHttpMessage("only HTTP/1.1 is spoken here")
+        elif _size(message) > conn.edge.http.max_header:
+            self.broken = LineTooLong("the head", conn.edge.http.max_header)
         expects = message.headers.get("expect", "").lower() == "100-continue"
         self._waits = expects and message.version >= (1, 1)
         self._task = task
@@ -198,6 +200,11 @@ class Incoming:
 
     def _finish(self) -> None:
         """Nothing is kept past the reply."""
+
+
+def _size(message: RawRequestMessage) -> int:
+    """Bytes of a head, which may all have come at once."""
+    return len(message.path) + sum(len(name) + len(value) for name, value in message.raw_headers)
 
 
 def _malformed(fault: BaseException) -> GatewayError:

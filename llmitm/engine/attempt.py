@@ -17,7 +17,7 @@ import msgspec
 from llmitm import dialects
 from llmitm.call import Attempt
 from llmitm.config.schema import Timeouts
-from llmitm.engine.failure import failed, refused
+from llmitm.engine.failure import failed, no_answer, refused
 from llmitm.engine.stream import EventStream
 from llmitm.engine.terms import Terms
 from llmitm.engine.upstream import Answer, Upstream, UpstreamError
@@ -84,14 +84,14 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
                 answer.watch = attempt.watch
             if answer.status >= 400:
                 raise await refused(attempt, answer, terms)
-            if answer.content_type in STREAM_TYPES and terms.may_stream:
+            redirects = 300 <= answer.status < 400
+            if not redirects and _is_stream(answer, terms):
                 terms.call.stream = True  # as the provider understood it
                 failure, wait = Failure.FIRST_TOKEN_TIMEOUT, timeouts.first_token
                 clock.reschedule(started + min(timeouts.connect + wait, timeouts.total))
                 stream = EventStream(answer, terms, attempt)
                 await stream.until_content()
                 return Ready(attempt, answer, terms, stream=stream)
-            redirects = 300 <= answer.status < 400
             if redirects and attempt.method not in SAFE:
                 # Where it leads, our credential and the client's prompt were not meant to go.
                 raise failed(attempt, Failure.MALFORMED, "the provider redirects: see its base_url")
@@ -142,6 +142,13 @@ def first_byte_timeout(timeouts: Timeouts, stream: bool) -> float:
     return min(timeouts.first_token * factor, timeouts.total)
 
 
+def _is_stream(answer: Answer, terms: Terms) -> bool:
+    """Whether to read events: some providers don't call them so, and a page has none."""
+    if answer.content_type in STREAM_TYPES:
+        return terms.may_stream
+    return terms.needs_stream and not _is_json(answer)
+
+
 def _is_json(answer: Answer) -> bool:
     """Whether the answer is one JSON value. Lines of them are none: a download's progress."""
     return answer.content_type.endswith("json") and answer.content_type not in STREAM_TYPES
@@ -151,6 +158,8 @@ async def _whole(attempt: Attempt, answer: Answer, terms: Terms) -> bytes:
     body = await answer.read(MAX_WHOLE_BODY)
     try:
         parsed = msgspec.json.decode(body)
+        if terms.call.check is None and not dialects.is_answer(*terms.tap, parsed):
+            raise no_answer(attempt, body, parsed, terms)
         if isinstance(parsed, dict):
             attempt.usage = dialects.usage_of(*terms.tap, parsed)
             if attempt.usage is None:
@@ -158,9 +167,11 @@ async def _whole(attempt: Attempt, answer: Answer, terms: Terms) -> bytes:
         if terms.translation is not None:
             parsed = terms.translation.response(parsed, terms.call.model or attempt.model)
             body = msgspec.json.encode(parsed)
-    except (msgspec.DecodeError, RecursionError, GatewayError) as fault:
+    except (ValueError, RecursionError, GatewayError) as fault:
         failure = Failure.MALFORMED if body else Failure.EMPTY
         raise failed(attempt, failure, "the answer makes no sense") from fault
+    if terms.needs_stream:
+        raise failed(attempt, Failure.MALFORMED, "the answer is no stream, which was asked for")
     unfit = terms.call.check(parsed) if terms.call.check is not None else None
     if unfit is not None:
         raise failed(attempt, Failure.UNFIT, unfit)

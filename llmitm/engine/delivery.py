@@ -12,6 +12,7 @@ from mitmproxy import http
 from llmitm import dialects
 from llmitm.call import Attempt, Call, call_of
 from llmitm.config.providers import hidden
+from llmitm.dialects.resume import Continuation
 from llmitm.engine import messages
 from llmitm.engine.attempt import STREAM_TYPES, Ready
 from llmitm.engine.failure import AttemptFailed, Refusal
@@ -62,6 +63,7 @@ class Delivery:
         self._flow = flow
         self._settle = settle
         self.call: Call = call_of(flow)
+        self.continuation: Continuation | None = None  # of the stream that the client has begun
 
     async def refuse(self, error: GatewayError) -> None:
         """Tell the client why its call is not answered; in-band where the reply has begun."""
@@ -80,8 +82,26 @@ class Delivery:
 
     async def own_response(self) -> None:
         """Send a response that an addon set instead of asking a provider."""
+        if self.call.from_cache is not None:
+            await self._again()
+            return
         await self._settle(self._flow)
         await self._respond()
+
+    async def _again(self) -> None:
+        """Send a kept answer, past the addons as if it had just come: whole or as a stream."""
+        response = self._flow.response
+        if response is None or not response.stream:
+            await self._show_whole()
+            return
+        body, response.raw_content = response.raw_content or b"", b""
+        await self._hooks.decide("responseheaders", self._flow)
+        self.call.status = response.status_code
+        await self._settle(self._flow)
+        self.call.first_token = time.monotonic()
+        await self.reply.start(response.status_code, self._headers())
+        await self._write(self._through(body))
+        await self.close()
 
     async def provider_refusal(self, failure: AttemptFailed) -> None:
         """Pass on a provider's own 4xx: it is about the client's request."""
@@ -101,17 +121,31 @@ class Delivery:
     async def whole(self, ready: Ready) -> None:
         """Send an answer that is complete."""
         call, attempt = self.call, ready.attempt
-        body = ready.body or b""
         self._flow.response = response = messages.response(
-            ready.answer.status, self._passed_on(ready), body
+            ready.answer.status, self._passed_on(ready), ready.body or b""
         )
+        self._record(response)
         call.first_token = call.first_token or attempt.first_token
+        await self._show_whole()
+
+    async def _show_whole(self) -> None:
+        """Send the flow's response, which is a complete answer."""
         await self._hooks.decide("responseheaders", self._flow)
+        response = self._flow.response
+        if response is None:
+            raise RuntimeError("an addon took the response away")
         if callable(response.stream):
+            body = response.raw_content or b""
             response.raw_content = self._through(body) + self._through(b"")
-        call.status = response.status_code
+        self.call.status = response.status_code
         await self._settle(self._flow)  # so that whoever reads the answer can read its cost
         await self._respond()
+
+    def _record(self, response: http.Response) -> None:
+        """Tell who records an answer how it begins, and all of it where it is whole."""
+        if self.call.recording is not None:
+            self.call.recording.begin(response)
+            self.call.recording.data(response.raw_content or b"")
 
     async def _respond(self) -> None:
         """Show the flow's response to the addons, and send what they leave."""
@@ -126,7 +160,7 @@ class Delivery:
         """Pass bytes on as they come: files, audio, and whatever isn't JSON or an event stream."""
         await self.open(ready)
         while chunk := await ready.chunk():
-            await self._write(self._through(chunk))
+            await self.send(chunk)
         await self.close()
 
     async def open(self, ready: Ready) -> None:
@@ -141,6 +175,7 @@ class Delivery:
         if ready.terms.translation is not None:
             response.headers["content-type"] = ready.terms.translation.media_type
         response.stream = True
+        self._record(response)
         await self._hooks.decide("responseheaders", self._flow)
         call.status = response.status_code
         if not self.reply.started:
@@ -148,6 +183,8 @@ class Delivery:
 
     async def send(self, data: bytes) -> None:
         if data:
+            if self.call.recording is not None:
+                self.call.recording.data(data)
             await self._write(self._through(data))
 
     def comment(self) -> bool:
@@ -168,12 +205,18 @@ class Delivery:
         call = self.call
         call.error = error
         self._flow.error = mitm_flow.Error(str(error))
-        said = dialects.error_event(error, call.dialect, call.operation, call.request_id)
+        said = self._error_event(error)
         if said and self._streams_events:
             await self._write(self._last_words(said))
             await self.reply.end()
         else:
             self.reply.abort()
+
+    def _error_event(self, error: GatewayError) -> bytes:
+        call = self.call
+        if self.continuation is not None:
+            return self.continuation.error(error, call.request_id)
+        return dialects.error_event(error, call.dialect, call.operation, call.request_id)
 
     async def _write(self, data: bytes) -> None:
         """Send a part of a streamed body, and show it to who watches."""
@@ -226,10 +269,13 @@ class Delivery:
         fields.append((b"x-request-id", call.request_id.encode()))
         if call.dialect == "anthropic":
             fields.append((b"request-id", call.request_id.encode()))
-        if call.attempts:
-            last = call.attempts[-1]
-            fields.append((b"x-llmitm-target", f"{last.target.provider}/{last.model}".encode()))
+        if call.answering is not None:
+            fields.append((b"x-llmitm-target", call.answering.encode()))
             fields.append((b"x-llmitm-attempts", b"%d" % len(call.attempts)))
+        if call.cache is not None:
+            fields.append((b"x-llmitm-cache", call.cache.encode()))
+        if call.from_cache is not None:
+            fields.append((b"age", b"%d" % call.from_cache.age))
         if call.cost_usd is not None and call.settled:
             fields.append((b"x-llmitm-cost-usd", f"{call.cost_usd:f}".encode()))
         fields.extend((k.encode(), v.encode()) for k, v in call.reply_headers.items())

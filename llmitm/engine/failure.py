@@ -56,6 +56,13 @@ def failed(
     return AttemptFailed(outcome, message)
 
 
+def untranslatable(attempt: Attempt, refusal: GatewayError) -> AttemptFailed:
+    """The target's API has no words for the request; another target's may."""
+    failure = failed(attempt, Failure.UNTRANSLATABLE, refusal.message)
+    failure.refusal = refusal
+    return failure
+
+
 def refused_in_stream(
     attempt: Attempt, raw: bytes, message: str, *, committed: bool = False
 ) -> AttemptFailed:
@@ -71,6 +78,24 @@ def refused_in_stream(
         replayable=attempt.replayable,
     )
     return AttemptFailed(outcome, message)
+
+
+def no_answer(attempt: Attempt, body: bytes, parsed: object, terms: Terms) -> AttemptFailed:
+    """A reply of status 200 that answers nothing: as if it had the status of the error in it."""
+    said = parsed.get("error") if isinstance(parsed, dict) else None
+    if not said:
+        return failed(attempt, Failure.MALFORMED, "the answer makes no sense")
+    status, body = error_status(parsed), hidden(body, attempt.secrets)
+    outcome = AttemptOutcome(
+        target=attempt.target.name,
+        at=time.monotonic(),
+        status=status,
+        code=provider_error_code(parsed),
+        replayable=attempt.replayable,
+    )
+    message = dialects.error_message("", body)[0] or f"error {status}"
+    refusal = Refusal(status, _for_client(attempt, status, body, parsed, terms))
+    return AttemptFailed(outcome, message, refusal)
 
 
 def _for_client(attempt: Attempt, status: int, body: bytes, parsed: object, terms: Terms) -> bytes:
@@ -90,7 +115,7 @@ def _payload(raw: bytes) -> object:
     _, data, rest = raw.partition(b"data:")
     try:
         return msgspec.json.decode(rest if data else raw)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 
@@ -102,7 +127,7 @@ async def refused(attempt: Attempt, answer: Answer, terms: Terms) -> AttemptFail
         body = b""
     try:
         parsed = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         parsed = None
     outcome = AttemptOutcome(
         target=attempt.target.name,

@@ -7,7 +7,7 @@ from mitmproxy import http
 
 from llmitm.call import Attempt, Call
 from llmitm.config.schema import Provider
-from llmitm.dialects import openai, paths, translate
+from llmitm.dialects import openai, paths, sealed_thoughts, translate
 from llmitm.dialects.translation import Translation
 from llmitm.engine import form
 from llmitm.engine.reply import HOP_BY_HOP, hop_by_hop
@@ -38,6 +38,9 @@ _KEPT_BACK = HOP_BY_HOP | {
     b"x-request-id",
 }
 
+# What takes the items of a conversation at OpenAI, reasoning among them.
+_WITH_ITEMS = frozenset({"responses", "compact", "count_tokens"})
+
 
 def prepare(
     flow: http.HTTPFlow,
@@ -49,7 +52,9 @@ def prepare(
 ) -> Translation | None:
     """Fill in the attempt's request. Raises GatewayError where the dialects don't meet."""
     api = provider.dialect or provider.api
-    translation = translate.translation(call.dialect, call.operation, api)
+    translation = translate.translation(
+        call.dialect, call.operation, api, responses=provider.has_responses
+    )
     path, _, query = flow.request.path.partition("?")
     path = paths.strip_prefix(path)
     attempt.method = flow.request.method
@@ -90,6 +95,8 @@ def _same_dialect(
         asked = openai.ask_for_usage(body) if call.operation in ("chat", "completions") else None
         call.hide_usage = asked is not None
         changes.update(asked or {})
+    if call.operation in _WITH_ITEMS:
+        changes.update(sealed_thoughts.without_foreign(body))
     judged = paths.has_model(call.operation) or call.model is not None
     return _encode({**body, **changes}) if judged else flow.request.raw_content
 

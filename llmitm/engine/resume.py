@@ -30,7 +30,7 @@ class Resumption:
     def __init__(self, call: Call, flow: http.HTTPFlow) -> None:
         self._call = call
         self._flow = flow
-        self._continuation = Continuation(call.dialect, call.operation)
+        self.continuation = Continuation(call.dialect, call.operation)
         self._delivered: list[str] = []
         self._seam: Seam | Splice | None = None
         self._prefilled: str | None = None
@@ -40,7 +40,7 @@ class Resumption:
 
     @property
     def possible(self) -> bool:
-        return self._continuation.resumable
+        return self.continuation.resumable
 
     def body(self, target: Target) -> dict[str, Any] | None:
         """The request that has `target` go on, and from here on its events are joined."""
@@ -72,7 +72,7 @@ class Resumption:
             # An end mark after a truncated answer would make it look whole.
             if event.malformed or (hide and event.usage_only) or (event.done and not complete):
                 continue
-            self._continuation.observe(event)
+            self.continuation.observe(event)
             if event.text:
                 self._delivered.append(event.text)
             out.append(event.raw)
@@ -88,7 +88,7 @@ class Resumption:
         self._call.usage = self._sum(stream.usage)
         options = (self._call.body(self._flow) or {}).get("stream_options")
         wanted = isinstance(options, dict) and options.get("include_usage") is True
-        return self._continuation.finish(self._finish, self._call.usage, want_usage=wanted)
+        return self.continuation.finish(self._finish, self._call.usage, want_usage=wanted)
 
     def account(self, attempt: Attempt, stream: EventStream) -> None:
         """Keep what an attempt used and wrote, for whoever settles the call."""
@@ -106,7 +106,7 @@ class Resumption:
         if new is None:
             return b""
         self._delivered.append(new)
-        return self._continuation.text(new)
+        return self.continuation.text(new)
 
     def _sum(self, last: Usage | None) -> Usage | None:
         """Usage of the answer as delivered: a prefill's own tokens are output, not prompt."""

@@ -69,6 +69,6 @@ def _event(data: str | bytes, field: str) -> dict[str, object]:
         return {}
     try:
         event = _decode(data)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return {}
     return event if isinstance(event, dict) else {}

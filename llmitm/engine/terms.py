@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llmitm.call import Call
 from llmitm.config.schema import Hold, Timeouts
-from llmitm.dialects import paths
+from llmitm.dialects import is_json, paths
 from llmitm.dialects.translation import Translation
 
 STREAMED = frozenset({"chat", "completions", "responses", "messages", "generate"})
@@ -30,7 +30,14 @@ class Terms:
     @property
     def reads_json(self) -> bool:
         """Whether nothing but JSON will do, whatever the provider calls what it sends."""
-        return self.translation is not None or self.call.check is not None
+        known = self.translation is not None or self.call.check is not None
+        return known or is_json(*self.tap)
+
+    @property
+    def needs_stream(self) -> bool:
+        """Whether nothing but a stream will do. One object is a stream of Ollama's too."""
+        call = self.call
+        return call.stream and call.operation in STREAMED and call.dialect != "ollama"
 
     @property
     def tap(self) -> tuple[str, str]:

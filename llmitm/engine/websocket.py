@@ -155,7 +155,7 @@ class Tunnel:
             autoclose=False,  # the provider hears of it first: a client may leave with its answer
         )
         client.headers["x-request-id"] = self._call.request_id
-        client.headers["x-llmitm-target"] = f"{attempt.target.provider}/{attempt.model}"
+        client.headers["x-llmitm-target"] = attempt.name
         await client.prepare(self._request)
         self._call.status = 101
         flow.websocket = mitm_websocket.WebSocketData()
@@ -216,6 +216,8 @@ class Tunnel:
             attempt.usage = add_usage(attempt.usage, message.data)
             self._call.usage = attempt.usage
             await self._pass(message, client, from_client=False)
+        if message.type is WSMsgType.CLOSING:
+            return  # it is us who close it, because the client did
         if upstream.close_code in (None, 1006):
             attempt.error = Failure.STREAM_CUT.value
             attempt.outcome = failed(attempt, Failure.STREAM_CUT, "lost", committed=True).outcome

@@ -120,7 +120,7 @@ def sent(call: Call, attempt: Attempt, wire: Recorder) -> Sent:
     body = attempt.body if isinstance(attempt.body, bytes) else None
     return Sent(
         attempt.number,
-        f"{attempt.target.provider}/{attempt.model}",
+        attempt.name,
         attempt.method,
         attempt.url,
         attempt.headers,

@@ -80,18 +80,20 @@ class Accounts:
             self._lapse(now)
         if len(self._accounts) >= self._sweep_at:
             self._sweep(now)
-        accounts, unknown, lacking = [], [], []
+        find, accounts, unknown, fits = self._accounts.get, [], [], True
         for allowance, cost in zip(allowances, costs, strict=True):
-            account = self._account(allowance.id, now)
+            account = find(allowance.id)
+            if account is None or account.first <= now:
+                account = self._account(allowance.id, now)
             accounts.append(account)
-            if cost and account.spent + cost > allowance.amount:
-                lacking.append(len(accounts) - 1)
-            if allowance.durable and not account.restored:
+            if account.spent + cost > allowance.amount and cost:
+                fits = False
+            if not account.restored and allowance.durable:
                 unknown.append(allowance)
         if unknown:
             return Unknown(unknown)
-        if lacking:
-            return _shortage(allowances, accounts, costs, lacking, now)
+        if not fits:
+            return _shortage(allowances, accounts, costs, now)
         return self._grant(allowances, accounts, costs, now)
 
     def settle(self, grant: Grant, used: Sequence[int], now: float) -> list[Level]:
@@ -101,13 +103,15 @@ class Accounts:
         so that a call over midnight is yesterday's.
         """
         first, grant.open = grant.open, False
-        if first:
-            self._correct(grant, used, now)
-        return [self.level(allowance, now) for allowance in grant.allowances]
+        if not first:
+            return [self.level(allowance, now) for allowance in grant.allowances]
+        self._leases.drop(grant)
+        return self._correct(grant, used, now)
 
     def renew(self, grant: Grant, now: float) -> None:
         """The call is still running: it may hold what it holds for another lease."""
         grant.expires = now + self._lease
+        self._leases.renewed(grant)
 
     def level(self, allowance: Allowance, now: float) -> Level:
         if self._leases.first <= now:
@@ -139,29 +143,31 @@ class Accounts:
         now: float,
     ) -> Grant:
         leased = False
-        width, until = 0.0, 0.0  # most windows are of one length
+        levels: list[Level] = []
+        width, until = None, 0.0  # most windows are of one length
         for allowance, account, cost in zip(allowances, accounts, costs, strict=True):
-            if allowance.width is None or allowance.width != width:
-                width, until = allowance.width or 0.0, allowance.until(now)
-            account.book(until, cost)
+            if allowance.width != width or width is None:
+                width, until = allowance.width, allowance.until(now)
             if allowance.leased:
                 account.held += cost
                 leased = True
-        levels = [account.level() for account in accounts]
+            levels.append(account.book(until, cost))
         grant = Grant(allowances, costs, now, now + self._lease, levels)
         if leased:
             self._leases.add(grant)
         return grant
 
-    def _correct(self, grant: Grant, used: Sequence[int], now: float) -> None:
+    def _correct(self, grant: Grant, used: Sequence[int], now: float) -> list[Level]:
+        levels: list[Level] = []
+        width, until = None, 0.0
         for allowance, cost, amount in zip(grant.allowances, grant.costs, used, strict=True):
             account = self._account(allowance.id, now)
-            if amount != cost:
-                until = allowance.until(grant.at)
-                if until > now:
-                    account.book(until, amount - cost)
             if allowance.leased:
                 account.held -= cost
+            if amount != cost and (allowance.width != width or width is None):
+                width, until = allowance.width, allowance.until(grant.at)
+            levels.append(account.book(until, amount - cost if until > now else 0))
+        return levels
 
     def _lapse(self, now: float) -> None:
         """Give back what leased allowances gave out to calls that were lost.
@@ -195,16 +201,16 @@ def _shortage(
     allowances: Sequence[Allowance],
     accounts: Sequence[Account],
     costs: Sequence[int],
-    lacking: Sequence[int],
     now: float,
 ) -> Shortage:
-    """The last to have room of the allowances at these positions."""
-    times = []
-    for index in lacking:
-        amount, excess = allowances[index].amount, accounts[index].spent + costs[index]
-        too_much = costs[index] > amount
-        times.append(inf if too_much else accounts[index].free_at(excess - amount))
-    at = max(times)
-    position = lacking[times.index(at)]
+    """The last to have room of the allowances that have none."""
+    position, at = -1, -inf
+    for index, (allowance, cost) in enumerate(zip(allowances, costs, strict=True)):
+        excess = accounts[index].spent + cost - allowance.amount
+        if not cost or excess <= 0:
+            continue
+        free_at = inf if cost > allowance.amount else accounts[index].free_at(excess)
+        if free_at > at:
+            position, at = index, free_at
     levels = [account.level() for account in accounts]
     return Shortage(allowances[position], position, costs[position], at, now, levels)

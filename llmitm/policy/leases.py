@@ -2,43 +2,52 @@
 
 from __future__ import annotations
 
-import heapq
+from collections import OrderedDict
 from collections.abc import Iterator
-from itertools import count
 from math import inf
 from typing import Protocol
 
 
 class Lease(Protocol):
-    """Something held. `expires` may be moved on; `open` is false once it was given back."""
+    """Something held. `expires` may be moved on, with `renewed`."""
 
     expires: float
-    open: bool
 
 
 class Leases[T: Lease]:
-    """Open leases by the time they expire."""
+    """What is held, in the order it expires: all leases are of one length.
 
-    __slots__ = ("_heap", "_number")
+    Whatever is given back is forgotten at once, so it takes no memory for the rest of its lease.
+    """
+
+    __slots__ = ("_held",)
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, T]] = []
-        self._number = count()
+        self._held: OrderedDict[T, None] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._held)
 
     @property
     def first(self) -> float:
-        """When the first may expire; infinity where there is none."""
-        return self._heap[0][0] if self._heap else inf
+        """When the first expires; infinity where there is none."""
+        for lease in self._held:
+            return lease.expires
+        return inf
 
     def add(self, lease: T) -> None:
-        heapq.heappush(self._heap, (lease.expires, next(self._number), lease))
+        self._held[lease] = None
+
+    def renewed(self, lease: T) -> None:
+        """It expires last. Ignored where it isn't held any more."""
+        if lease in self._held:
+            self._held.move_to_end(lease)
+
+    def drop(self, lease: T) -> None:
+        """It was given back. Ignored where it isn't held any more."""
+        self._held.pop(lease, None)
 
     def expired(self, now: float) -> Iterator[T]:
-        """Remove and give the leases that are still open and whose time is over."""
-        heap = self._heap
-        while heap and heap[0][0] <= now:
-            lease = heapq.heappop(heap)[2]
-            if lease.open and lease.expires > now:
-                self.add(lease)  # was renewed
-            elif lease.open:
-                yield lease
+        """Remove and give what is still held and whose time is over."""
+        while self.first <= now:
+            yield self._held.popitem(last=False)[0]

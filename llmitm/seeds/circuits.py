@@ -29,19 +29,16 @@ def combined(shots: Iterable[Snapshot]) -> Json:
 
 def workers(targets: Targets) -> list[Json]:
     """Every target with its state, as the list of workers."""
+    now = time.monotonic()
     return [
         {
             "worker_id": name.partition("/")[0],
             "model": name.partition("/")[2],
-            "healthy": guard.usable(time.monotonic()),
-            "circuit_breaker_state": shot.state,
-            "failure_count": shot.failure_count,
-            "success_count": shot.success_count,
-            "last_failure": _latest([shot.last_failure]),
-            "next_retry_at": _soonest([shot.next_retry_at]),
+            "healthy": any(guard.usable(now) for guard in guards),
+            **combined(guard.breaker.snapshot(now) for guard in guards),
             "in_flight": targets.load.in_flight(name),
         }
-        for name, guard, shot in targets.snapshots()
+        for name, guards in targets.circuits.by_target().items()
     ]
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 
-from llmitm.call import Target
+from llmitm.circuits import Guard
 from llmitm.errors import GatewayError
 from llmitm.policy.breaker import Snapshot, State
 from llmitm.probe import probe
 from llmitm.runtime import Runtime
+from llmitm.seeds.agent import GENERATE
 from llmitm.seeds.circuits import combined
 from llmitm.seeds.endpoint import Json
 from llmitm.seeds.models import default_choice
@@ -31,7 +32,7 @@ class Health:
 
     async def of_models(self, live: Runtime) -> tuple[int, Json]:
         """Status and body: 200 where a target of the default model can be asked, else 500."""
-        circuits = combined(_shots(live))
+        circuits = combined(_shots(live, GENERATE.usual_model))
         reachable = circuits["circuit_breaker_state"] != State.OPEN and await self._reachable(live)
         status = "healthy" if reachable else "unavailable"
         return 200 if reachable else 500, {"status": status, **circuits}
@@ -47,26 +48,28 @@ class Health:
 async def _any_reachable(live: Runtime) -> bool:
     """Whether a provider that may be asked answers; all are asked at once."""
     now = time.monotonic()
-    names = {t.provider for t in _targets(live) if live.targets.guard(t.name).usable(now)}
+    usable = [g.name for g in _circuits(live, GENERATE.usual_model) if g.usable(now)]
     work = [
         probe(live.upstream, live.gateway.providers[name], live.targets.base_url(name))
-        for name in names
+        for name in {name.partition("/")[0] for name in usable}
     ]
     return any(reached.ok for reached in await asyncio.gather(*work))
 
 
-def _targets(live: Runtime) -> tuple[Target, ...]:
-    """The targets of the default model, or all of them where there is none."""
+def _circuits(live: Runtime, usual: str | None = None) -> list[Guard]:
+    """The circuits of the default model, or of all models where there is none."""
     try:
-        route = live.policies.route_for(default_choice(live, None).model)
+        model: str | None = default_choice(live, None, usual).model
     except GatewayError:
-        route = None
-    if route is not None:
-        return route.targets
-    return tuple(target for route in live.policies.routes for target in route.targets)
+        model = None
+    route = live.policies.route_for(model) if model is not None else None
+    routes = live.policies.routes if route is None else (route,)
+    targets = {target.name: target for route in routes for target in route.targets}
+    return [
+        guard for target in targets.values() for guard in live.targets.circuits.of(target, model)
+    ]
 
 
-def _shots(live: Runtime) -> list[Snapshot]:
+def _shots(live: Runtime, usual: str | None = None) -> list[Snapshot]:
     now = time.monotonic()
-    names = {target.name for target in _targets(live)}
-    return [live.targets.guard(name).breaker.snapshot(now) for name in names]
+    return [guard.breaker.snapshot(now) for guard in _circuits(live, usual)]

@@ -8,7 +8,7 @@ import msgspec
 from mitmproxy import http
 
 from llmitm import dialects
-from llmitm.call import Call, Usage
+from llmitm.call import Call, Target, Usage
 from llmitm.dialects.carry import decode
 from llmitm.errors import GatewayError
 from llmitm.policy.outcome import Outcome
@@ -54,13 +54,21 @@ def fault_json(call: Call, error: GatewayError, message: str, endpoint: Endpoint
 
 def _answered(call: Call, text: str) -> Answered:
     """What an endpoint may tell of the answer; the call is settled."""
-    attempt = call.attempts[-1]
+    by = _author(call)
     return Answered(
         text=text,
-        model=attempt.model,
-        provider=attempt.target.provider,
+        model=by.model,
+        provider=by.provider,
         usage=call.usage or Usage(),
         cost_usd=call.cost_usd,
         request_id=call.request_id,
         ms=int((time.monotonic() - call.started) * 1000),
     )
+
+
+def _author(call: Call) -> Target:
+    """Who wrote the answer, now or once."""
+    if call.from_cache is not None:
+        return call.from_cache.by
+    last = call.attempts[-1]
+    return Target(last.target.provider, last.model)

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llmitm.policy.account import Allowance, Level
@@ -19,8 +20,8 @@ Spent = Iterable[tuple[float, int]]
 # Raises LedgerError.
 History = Callable[[Any, float], Awaitable[Spent]]
 
-RENEW_SECONDS = 10.0
-HISTORY_SECONDS = 2.0  # how long a call waits for the ledger to say what was spent
+RENEW_SECONDS = 10.0  # a small part of a lease in memory
+HISTORY_SECONDS = 2.0  # how long a call waits for the ledger, unless that says that it is away
 RETRY_SECONDS = 5.0
 
 
@@ -29,19 +30,39 @@ async def no_history(_allowance: Any, _moment: float) -> Spent:
     return ()
 
 
+@dataclass(slots=True, eq=False)
+class Learning:
+    """The ledger is asked. `heard` is done when it first answers, if only that it is away."""
+
+    task: asyncio.Task[None]
+    heard: asyncio.Future[None]
+
+    def hear(self, _task: object = None) -> None:
+        if not self.heard.done():
+            self.heard.set_result(None)
+
+
 class AccountStore:
     """Takes and settles in this process's memory.
 
-    `clock` gives the time. What is durable begins with what its `history` says.
+    `clock` gives the time. What is durable begins with what its `history` says. What running
+    calls hold is renewed every `renew` seconds.
     """
 
-    def __init__(self, clock: Callable[[], float], history: History = no_history) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        history: History = no_history,
+        *,
+        renew: float = RENEW_SECONDS,
+    ) -> None:
         self._clock = clock
+        self._renew_seconds = renew
         self._history = history
         self._local = Accounts()
         # The calls that run, and where what they took is settled: None for elsewhere.
         self._open: dict[Grant, Accounts | None] = {}
-        self._learning: dict[str, asyncio.Task[None]] = {}
+        self._learning: dict[str, Learning] = {}
         self._unlearned: set[str] = set()
         self._beginning = asyncio.Lock()
 
@@ -67,21 +88,21 @@ class AccountStore:
         What it says later is added then.
         """
         wanted = list(allowances)
-        tasks = {allowance.id: self._learning_task(allowance) for allowance in wanted}
-        await asyncio.wait(tasks.values(), timeout=HISTORY_SECONDS)
-        for allowance in wanted:
+        learning = [self._learning_of(allowance) for allowance in wanted]
+        await asyncio.wait([each.heard for each in learning], timeout=HISTORY_SECONDS)
+        for allowance, each in zip(wanted, learning, strict=True):
             async with self._beginning:
-                if not tasks[allowance.id].done() and await self._begin(allowance, ()):
+                if not each.task.done() and await self._begin(allowance, ()):
                     self._unlearned.add(allowance.id)
 
     async def run(self) -> None:
         """Renew what running calls hold, until cancelled."""
         while True:
-            await asyncio.sleep(RENEW_SECONDS)
+            await asyncio.sleep(self._renew_seconds)
             await self._renew()
 
     async def close(self) -> None:
-        tasks = list(self._learning.values())
+        tasks = [each.task for each in self._learning.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -111,13 +132,15 @@ class AccountStore:
         for at, amount in used:
             self._local.book(allowance, amount, at, now)
 
-    def _learning_task(self, allowance: Allowance) -> asyncio.Task[None]:
-        task = self._learning.get(allowance.id)
-        if task is None:
+    def _learning_of(self, allowance: Allowance) -> Learning:
+        learning = self._learning.get(allowance.id)
+        if learning is None:
             task = asyncio.create_task(self._learn(allowance), name=f"history of {allowance.id}")
-            self._learning[allowance.id] = task
+            learning = Learning(task, asyncio.get_running_loop().create_future())
+            self._learning[allowance.id] = learning
+            task.add_done_callback(learning.hear)
             task.add_done_callback(lambda _: self._learning.pop(allowance.id, None))
-        return task
+        return learning
 
     async def _learn(self, allowance: Allowance) -> None:
         moment = time.time()
@@ -133,12 +156,15 @@ class AccountStore:
         self, allowance: Allowance, moment: float
     ) -> list[tuple[float, int]]:
         """What was used before `moment`, whenever the ledger can be read."""
-        said = False
+        failures = 0
         while True:
             try:
                 return list(await self._history(allowance, moment))
             except LedgerError as fault:
-                if not said:
+                failures += 1
+                if failures == 1:
+                    continue  # only its connection may have been lost
+                if failures == 2:
                     logger.warning("what was spent of %s isn't known yet: %s", allowance.id, fault)
-                said = True
+                self._learning[allowance.id].hear()
                 await asyncio.sleep(RETRY_SECONDS)

@@ -23,7 +23,9 @@ from llmitm.stores.resp import Argument, Parser, ProtocolFault, Reply, ReplyErro
 
 logger = logging.getLogger(__name__)
 
-PATIENCE = 0.2  # seconds
+# Long enough for a store whose machine is busy: while it is away each process has limits of its
+# own, and several together admit more than one may. A call waits so long once at most.
+PATIENCE = 1.0  # seconds
 # A busy event loop looks at its clock before it looks at what has come.
 GRACE = 0.01
 CONNECT_SECONDS = 2.0

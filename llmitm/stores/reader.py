@@ -40,7 +40,7 @@ class Reader:
 
         `utc_offset` (seconds) is where days begin; ValueError unless whole quarter hours.
         Of calls that were pruned the totals remain, by the hour: of an hour that `since` or
-        `until` cuts through they no longer count.
+        `until` cuts through they no longer count, and one in which a day begins counts for one day.
         """
         sql, params = usage_query(filters, by, utc_offset)
         return usage_rows(await self._database.query(sql, params), by)

@@ -13,7 +13,7 @@ from llmitm.stores.link import Link
 from llmitm.stores.lua import script
 from llmitm.stores.resp import Argument, Reply
 
-LEASE = 30.0  # seconds; calls that run renew it every third of that
+LEASE = 30.0  # seconds
 TAKE, SETTLE, RENEW, RESTORE, LEVEL = map(script, ("take", "settle", "renew", "restore", "level"))
 SCRIPTS = (TAKE, SETTLE, RENEW, RESTORE, LEVEL)
 # In braces, so that a cluster keeps all of them in one place.
@@ -23,7 +23,7 @@ _PREFIX = "{llmitm}"
 class RemoteAccounts:
     """Does what `Accounts` does, for all processes of a store. Methods raise StoreDown.
 
-    `now` is as for `Accounts`; where it is None the store's own clock counts.
+    `now` and `lease` are as for `Accounts`; where `now` is None the store's own clock counts.
     """
 
     def __init__(self, link: Link, lease: float = LEASE) -> None:

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 
+from llmitm.config.gateway import Store
 from llmitm.stores.accounts import AccountStore
 from llmitm.stores.database import open_database
 from llmitm.stores.link import Link
@@ -17,38 +18,38 @@ from llmitm.stores.spending import Spending
 
 MEMORY = "memory"
 FLUSH_SECONDS = 1.0
+RENEWALS = 3  # in each lease
 
 
 class Shared:
-    """In this process's memory, or in the Redis or Valkey of `url` while that answers.
+    """In this process's memory, or in the Redis or Valkey of `store` while that answers.
 
-    `ledger` is its URL; `flush(seconds)` brings it up to date and may block. `follow` hears of
-    circuits that other processes opened or closed.
+    `flush(seconds)` brings the ledger up to date and may block. `follow` hears of circuits that
+    other processes opened or closed.
     """
 
     def __init__(
         self,
-        url: str,
-        ledger: str,
+        store: Store,
         flush: Callable[[float], bool],
         follow: Callable[[str, bool], None],
     ) -> None:
         async def flushed() -> None:
             await asyncio.to_thread(flush, FLUSH_SECONDS)
 
-        self._spending = Spending(open_database(ledger), flushed)
+        self._spending = Spending(open_database(store.ledger), flushed)
         self._link: Link | None = None
         self._circuits: SharedCircuits | None = None
         self.linked: Callable[[bool], None] = lambda _up: None  # hears when `up` changes
-        if url == MEMORY:
+        if store.shared == MEMORY:
             self.limits = AccountStore(time.monotonic)
             self.budgets = AccountStore(time.time, self._spending.before)
         else:
-            self._link = link = Link(url, SCRIPTS, self._linked)
-            remote = RemoteAccounts(link)
-            self.limits = SharedAccountStore(remote, time.monotonic)
+            self._link = link = Link(store.shared, SCRIPTS, self._linked)
+            remote, renew = RemoteAccounts(link, store.lease), store.lease / RENEWALS
+            self.limits = SharedAccountStore(remote, time.monotonic, renew=renew)
             self.budgets = SharedAccountStore(
-                remote, time.time, self._spending.before, own_time=True
+                remote, time.time, self._spending.before, own_time=True, renew=renew
             )
             self._circuits = SharedCircuits(link, os.urandom(6).hex(), follow)
 

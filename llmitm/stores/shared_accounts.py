@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from llmitm.policy.account import Allowance, Level
 from llmitm.policy.accounts import Accounts, Answer, Grant, Unknown
-from llmitm.stores.accounts import AccountStore, History, Spent, no_history
+from llmitm.stores.accounts import RENEW_SECONDS, AccountStore, History, Spent, no_history
 from llmitm.stores.link import StoreDown
 from llmitm.stores.remote_accounts import RemoteAccounts
 
@@ -31,8 +31,9 @@ class SharedAccountStore(AccountStore):
         history: History = no_history,
         *,
         own_time: bool = False,
+        renew: float = RENEW_SECONDS,
     ) -> None:
-        super().__init__(clock, history)
+        super().__init__(clock, history, renew=renew)
         self._remote = remote
         self._own_time = own_time
         self._up = False

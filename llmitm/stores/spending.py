@@ -36,6 +36,7 @@ class Spending:
 
         Whole hours are one amount each, at the hour's end. Raises LedgerError.
         """
+        await self._database.connect()  # where it is away nothing can be flushed: hear so at once
         await self._flush()
         kind, name = budget.owner
         where = "" if name is None else f" AND {column(cast('Dimension', kind))} = ?"

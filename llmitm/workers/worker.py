@@ -80,7 +80,7 @@ async def work(end: socket.socket) -> int:
 async def _serve(job: Job, channel: Channel) -> None:
     master = GatewayMaster(job.loaded, os.environ, reuse_port=True, admin_socket=job.admin_socket)
     for name in job.drained:
-        master.runtime.targets.guard(name).draining = True
+        master.runtime.targets.circuits.guard(name).draining = True
     metrics = master.runtime.metrics
     reporter = Reporter(channel, Readings(metrics.registry, lambda: metrics.series))
     async with asyncio.TaskGroup() as group:

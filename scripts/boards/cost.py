@@ -149,6 +149,14 @@ USAGE = (
         about="After the first token.",
     ),
     Panel(
+        "Calls on routes with a cache",
+        "stack",
+        "reqps",
+        one(f"sum by (result) (rate(llmitm_cache_total[{RATE}]))", "{{result}}"),
+        24,
+        "A hit is answered without a provider, for 0 USD.",
+    ),
+    Panel(
         "Dearest calls",
         "logs",
         "short",

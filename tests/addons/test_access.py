@@ -72,7 +72,17 @@ def test_models(access: Access, stage: Stage, key: str, model: str, allowed: boo
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES, OLLAMA, "/v1/embeddings", "/v1/responses"])
 @pytest.mark.parametrize(
-    "body", [b"", b"[]", b"{", b'{"model": "x"', b'"text"', {"messages": []}, {"model": 5}]
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{",
+        b'{"model": "x"',
+        b'"text"',
+        b'{"model": "\xff"}',
+        {"messages": []},
+        {"model": 5},
+    ],
 )
 def test_needs_a_model(access: Access, stage: Stage, path: str, body: Any) -> None:
     """A body that is no JSON object, or names no model, is invalid."""

@@ -45,7 +45,7 @@ def test_gives_back_what_it_took(stage: Stage) -> None:
 
 def test_a_refused_attempt_takes_nothing(stage: Stage) -> None:
     """What a drained target refuses leaves no load behind."""
-    stage.runtime.targets.drain("sim/*", True)
+    stage.runtime.targets.circuits.drain("sim/*", True)
     with pytest.raises(AttemptFailed):
         fail(Breaker(), None)
     assert stage.runtime.targets.load.in_flight("sim/*") == 0

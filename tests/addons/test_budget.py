@@ -62,11 +62,11 @@ async def test_the_worst_case_is_reserved_and_the_cost_settled(stage: Stage) -> 
     addon = configured(stage)
     made = flow(stage)
     await addon.request(made)
-    assert await level(stage) == (BOUND, BOUND, 0)
+    assert await level(stage) == Level(BOUND, BOUND, 0.0)
     call_of(made).cost_usd = Decimal("0.028")
     for _ in range(2):
         await addon.call_end(made)
-    assert await level(stage) == (28, 0, 0)
+    assert await level(stage) == Level(28, 0, 0.0)
 
 
 async def test_the_dearest_target_of_the_plan(stage: Stage) -> None:
@@ -92,7 +92,7 @@ async def test_exhausted(stage: Stage) -> None:
     assert caught.value.cause is Cause.BUDGET_EXHAUSTED
     assert "The budget of key dev, 0.05 USD per day, is exhausted" in caught.value.message
     await addon.call_end(made)
-    assert await level(stage) == (0, 0, 0)
+    assert await level(stage) == Level(0, 0, 0.0)
 
 
 async def test_going_on_with_a_broken_answer_costs_extra(stage: Stage) -> None:
@@ -108,7 +108,7 @@ async def test_going_on_with_a_broken_answer_costs_extra(stage: Stage) -> None:
     assert (await level(stage)).held == 2 * BOUND + 20
     call_of(made).cost_usd = Decimal("0.070")
     await addon.call_end(made)
-    assert await level(stage) == (70, 0, 0)
+    assert await level(stage) == Level(70, 0, 0.0)
 
 
 async def test_no_money_to_go_on(stage: Stage) -> None:
@@ -129,7 +129,7 @@ async def test_a_price_that_is_gone(stage: Stage) -> None:
     await addon.request(made)
     call_of(made).attempts.append(attempt(usage=Usage(8, 20)))
     await addon.call_end(made)
-    assert await level(stage) == (BOUND, 0, 0)
+    assert await level(stage) == Level(BOUND, 0, 0.0)
 
 
 async def test_a_cap_without_a_budget(stage: Stage) -> None:

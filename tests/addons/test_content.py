@@ -32,7 +32,7 @@ def kept(gateway: Gateway, level: str, path: str = "/v1/chat/completions", **ext
     reply = httpx.post(gateway.url + path, json=body, headers=headers)
     assert reply.status_code == 200
     [record] = watcher.wait(1)
-    assert gateway.master.runtime.ledger.flush()
+    assert gateway.master.runtime.ledger.flush(60)
     url = f"{gateway.admin_url}/admin/calls/{record.request_id}"
     return httpx.get(url).json()["content"], reply
 

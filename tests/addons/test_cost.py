@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from addons.cost import Cost
-from llmitm.call import Attempt, Target, Usage, call_of
+from llmitm.call import Attempt, FromCache, Target, Usage, call_of
 from tests.support.stage import URL, Stage, flow_of
 
 PROVIDERS: dict[str, Any] = {
@@ -52,6 +52,14 @@ def test_cost(stage: Stage, attempts: list[Attempt], expected: str | None) -> No
     call.attempts.extend(attempts)
     Cost().settle(flow)
     assert call.cost_usd == (None if expected is None else Decimal(expected))
+
+
+def test_kept_answers_are_free(stage: Stage) -> None:
+    """A call answered from the cache cost nothing, which is known."""
+    flow = flow_of(body={"model": "some-model"})
+    call_of(flow).from_cache = FromCache(Target("dear", "some-model"), 1.5)
+    Cost().settle(flow)
+    assert call_of(flow).cost_usd == 0
 
 
 def test_what_the_request_chose(stage: Stage) -> None:

@@ -17,6 +17,7 @@ PROVIDERS: dict[str, Any] = {
     "gemini": {"api": "gemini", "base_url": f"{URL}/v1"},
     "claude": {"api": "anthropic", "base_url": URL},
     "local": {"api": "ollama", "base_url": URL},
+    "plain": {"api": "openai", "base_url": f"{URL}/v1", "responses": False},
     "sim": {"api": "simulator", "base_url": URL},
 }
 MESSAGES = {"model": "m", "messages": [{"role": "user", "content": "hello world"}]}
@@ -54,7 +55,7 @@ async def test_claudes_own_count(counting: CountTokens, provider: str) -> None:
     assert 2 <= answer["input_tokens"] <= 15
 
 
-@pytest.mark.parametrize("provider", ["claude", "local", "gemini"])
+@pytest.mark.parametrize("provider", ["claude", "local", "gemini", "plain"])
 async def test_openais_own_count(counting: CountTokens, provider: str) -> None:
     """The same for OpenAI's clients."""
     flow = await ask(counting, OPENAIS, INPUT, provider)

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from addons.metrics import count, count_attempt, target_of
-from llmitm.call import Attempt, Call, CallRecord, Target, Usage
+from llmitm.call import Attempt, Call, CallRecord, FromCache, Target, Usage
 from llmitm.errors import Cause, GatewayError
 from llmitm.metrics import MAX_SAMPLES, Metrics
 
@@ -105,6 +105,10 @@ def call_to(model: str, *, target: str = "*", status: int = 200, error: bool = F
         (call_to("tuned", target="tuned", status=503, error=True), "openai/tuned"),
         (call_to("x" * 500), "openai/other"),
         (Call("req_2", "openai", "chat", "/v1/chat/completions"), "none"),
+        (
+            Call("req_3", "openai", "chat", "/v1", from_cache=FromCache(Target("openai"), 1)),
+            "cache",
+        ),
     ],
 )
 def test_target_label(call: Call, label: str) -> None:

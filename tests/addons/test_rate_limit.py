@@ -45,6 +45,16 @@ async def refused(addon: RateLimit, stage: Stage, body: Any = HELLO) -> GatewayE
     return caught.value
 
 
+async def test_a_refused_call_counts_for_its_route(stage: Stage) -> None:
+    """The log and the metrics of a refused call name the route that it was for."""
+    addon = configured(stage, requests_per_minute=1)
+    calls = [flow(stage) for _ in range(2)]
+    await addon.request(calls[0])
+    with pytest.raises(GatewayError):
+        await addon.request(calls[1])
+    assert {call_of(call).route for call in calls} == {"*"}
+
+
 @pytest.mark.parametrize(
     ("limits", "body", "said"),
     [

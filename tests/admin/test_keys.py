@@ -72,7 +72,7 @@ def test_rotate(gateway: Gateway) -> None:
     assert [status(gateway, key) for key in (made["key"], new["key"], new["key"])] == [
         200, 200, 429,
     ]  # fmt: skip
-    assert admin(gateway, "POST", "/ci/rotate").status_code == 404
+    assert admin(gateway, "POST", "/ci/rotate").status_code == 400
     at_once = admin(gateway, "POST", f"/{new['id']}/rotate", overlap=0).json()
     assert [status(gateway, new["key"]), status(gateway, at_once["key"])] == [401, 429]
 

@@ -11,7 +11,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from llmitm.admin.requests import filters_of, json_reply, refusals
 from llmitm.identity import Unknown
-from llmitm.stores.errors import Unavailable
+from llmitm.stores.errors import Rejected, Unavailable
 from llmitm.stores.filters import Filters
 from llmitm.stores.identities import Exists
 
@@ -40,6 +40,7 @@ def test_filters(query: str, filters: Filters) -> None:
         (Unknown("x"), web.HTTPNotFound),
         (Exists("x"), web.HTTPConflict),
         (Unavailable("x"), web.HTTPServiceUnavailable),
+        (Rejected("x"), web.HTTPBadRequest),
         (ValueError("x"), web.HTTPBadRequest),
     ],
 )

@@ -42,6 +42,7 @@ def test_lists_what_routes_name(gateway: Gateway) -> None:
         "state": "closed",
         "draining": False,
         "credential_refused": False,
+        "unhealthy": False,
         "in_flight": 0,
         "time_to_first_token": None,
         "failures": 0,
@@ -64,7 +65,7 @@ def test_drain(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({"target": "sim/c", "action": "drain"}, 404, "sim/c"),
+        ({"target": "sim/c", "action": "drain"}, 404, "there are sim/a, sim/b"),
         ({"target": "sim/c", "action": "reset"}, 404, "sim/c"),
         ({"target": "sim/a", "action": "explode"}, 400, "explode"),
         ({"target": "sim/a"}, 400, "action"),

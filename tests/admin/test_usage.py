@@ -22,7 +22,7 @@ def gateway(starter: Starter) -> Gateway:
         headers = {"authorization": f"Bearer {KEY}"}
         httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers)
     watcher.wait(5)
-    assert gateway.master.runtime.ledger.flush()
+    assert gateway.master.runtime.ledger.flush(60)
     return gateway
 
 

@@ -89,3 +89,20 @@ def test_prices_may_be_for_every_provider(good: Configuration) -> None:
     """A price can stand for a model wherever it runs."""
     good.edit("policies/prices.yaml", "provider: openai", 'provider: "*"')
     assert good.load().policies.prices[1].provider == "*"
+
+
+def test_a_team_without_teams_is_a_label(good: Configuration) -> None:
+    """Where no team is defined a user or key may still be counted under one."""
+    text = (good.directory / "policies/keys.yaml").read_text()
+    _, _, rest = text.partition("users:")
+    (good.directory / "policies/keys.yaml").write_text("users:" + rest)
+    loaded = good.load()
+    assert loaded.warnings == ()
+    assert {key.team for key in loaded.policies.keys} == {"research"}
+
+
+def test_models_that_nothing_serves_yet(good: Configuration) -> None:
+    """A key may be allowed what has no route, with a warning; a misspelt name is a fault."""
+    good.edit("policies/keys.yaml", "local-small", "something-else")
+    (warning,) = map(str, good.load().warnings)
+    assert "keys[0].models[1]: no route serves 'something-else'" in warning

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from llmitm.config.problems import ConfigErrors, Problem, in_order, suggestion
+from llmitm.config.problems import ConfigErrors, Problem, in_order, is_near, suggestion
 from llmitm.config.values import Text
 
 
@@ -44,3 +44,11 @@ def test_orders_by_file_and_line() -> None:
 def test_suggests(name: str, known: Any, remedy: str) -> None:
     """An unknown name gets the nearest one, or a list that stays short."""
     assert suggestion(name, known, "keys").endswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("local-smal", True), ("local-small", True), ("sales", False), ("", False)]
+)
+def test_is_near(name: str, near: bool) -> None:
+    """A name that is nearly another is a misspelling of it."""
+    assert is_near(name, ["gpt-4o", "local-small"]) is near

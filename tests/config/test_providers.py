@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from llmitm.config.providers import BASE_URLS, Provider
+from llmitm.config.providers import BASE_URLS, Provider, hidden
 from llmitm.config.secret import Secret
 
 
@@ -27,6 +27,21 @@ def test_usual_url_and_dialect(api: str, url: str | None, dialect: str | None) -
     assert BASE_URLS.get(api) == url
 
 
+@pytest.mark.parametrize(
+    ("api", "said", "has"),
+    [
+        ("openai", None, True),
+        ("ollama", None, True),
+        ("gemini", None, False),
+        ("openai", False, False),
+        ("gemini", True, True),
+    ],
+)
+def test_whether_it_has_the_responses_api(api: str, said: bool | None, has: bool) -> None:
+    """Where nothing is said, the vendor's own API is known."""
+    assert Provider.model_validate({"api": api, "responses": said}).has_responses is has
+
+
 def test_headers_and_key() -> None:
     """Headers are lower-case; the key is a secret."""
     provider = Provider.model_validate(
@@ -41,3 +56,16 @@ def test_refuses_headers(headers: Any) -> None:
     """What cannot be sent as a header is refused."""
     with pytest.raises(ValidationError):
         Provider.model_validate({"api": "openai", "headers": headers})
+
+
+@pytest.mark.parametrize(
+    ("secrets", "left"),
+    [
+        ((b"sk-secret-1", b"sk-secret-2"), b"invalid key: ***** at text/event-stream"),
+        ((b"x", b"text"), b"invalid key: sk-secret-1 at text/event-stream"),
+        ((), b"invalid key: sk-secret-1 at text/event-stream"),
+    ],
+)
+def test_hidden(secrets: tuple[bytes, ...], left: bytes) -> None:
+    """A credential that a provider repeats is masked; a dummy key is no credential."""
+    assert hidden(b"invalid key: sk-secret-1 at text/event-stream", secrets) == left

@@ -13,7 +13,7 @@ from llmitm.config.problems import ConfigErrors
 from llmitm.config.reload import PolicyWatcher
 from tests.config.configuration import Configuration
 
-PATIENCE = 10  # seconds; an edit is expected within one
+PATIENCE = 60  # seconds; an edit is expected within one
 
 
 class Watched:
@@ -64,6 +64,8 @@ async def test_applies_an_edit_in_place(watched: Watched) -> None:
     """A file that is written in place is a new snapshot too."""
     (watched.policies / "logging.yaml").write_text("level: error\n")
     after = await watched.next()
+    if isinstance(after, Policies) and after.logging.level != "error":
+        after = await watched.next()  # the file may have been seen while it was empty
     assert isinstance(after, Policies)
     assert after.logging.level == "error"
 

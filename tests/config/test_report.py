@@ -34,6 +34,15 @@ def test_shows_patterns_as_they_are(good: Configuration) -> None:
     assert "weighted, sticky by key" in report
 
 
+def test_shows_caches(good: Configuration) -> None:
+    """A route that keeps answers says how long, for whom and how many."""
+    rule = "cache: {ttl: 5m, scope: team, max_entries: 2000}"
+    good.edit("policies/routes.yaml", "resilience: {attempts: 2}", rule)
+    report = check_report(good.load(), width=200)
+    assert "300 s by team" in report
+    assert "2,000 answers, 67,108,864 bytes" in report
+
+
 def test_shows_warnings(good: Configuration) -> None:
     """Warnings come last, each with file and line."""
     good.edit("policies/keys.yaml", '"${DEV_KEY}"', "literal")

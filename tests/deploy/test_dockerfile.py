@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import rehearse
-from observed import free_ports
+from ports import free_ports
 
 from tests.support.tools import ROOT, tool
 

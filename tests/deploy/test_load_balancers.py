@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from ports import free_ports
 from websockets.sync.client import connect
 
 from tests.support.balancers import KINDS, adapted, certificate, checked, running, trusting
@@ -44,11 +44,6 @@ def port_of(url: str) -> int:
     return httpx.URL(url).port or 0
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture(scope="module", params=KINDS)
 def front(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -60,7 +55,7 @@ def front(
         _, provider = starter.simulator()
         gateway = starter.gateway(provider_url=provider)
         certificate(folder)
-        port, closed = free_port(), free_port()
+        port, closed = free_ports(2)
         admin = port_of(gateway.admin_url)
         config = adapted(kind, folder, port, port_of(gateway.url), admin, closed)
         done = checked(kind, config)
@@ -119,4 +114,4 @@ def test_websockets(front: Front) -> None:
     """A WebSocket is let through."""
     url = front.url.replace("https", "wss") + "/v1/realtime?model=sim-realtime"
     with connect(url, ssl=trusting(front.folder), additional_headers=BEARER) as socket:
-        assert json.loads(socket.recv(timeout=10))["type"] == "session.created"
+        assert json.loads(socket.recv(timeout=60))["type"] == "session.created"

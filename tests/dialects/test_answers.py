@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmitm.call import Usage
-from llmitm.dialects import finish_of, output_of, text_of, usage_of
+from llmitm.dialects import finish_of, is_answer, is_json, output_of, text_of, usage_of
 
 CHAT = {
     "choices": [
@@ -107,6 +107,28 @@ def test_what_an_answer_says(dialect, operation, body, text, output, finish):
 def test_usage_of_other_operations(dialect, operation, body, usage):
     """Embeddings have no output; counting tokens uses none."""
     assert usage_of(dialect, operation, body) == usage
+
+
+@pytest.mark.parametrize(
+    ("dialect", "operation", "body", "expected"),
+    [
+        *((d, o, body, True) for d, o, body, *_ in ANSWERS),
+        ("openai", "chat", {"choices": []}, False),
+        ("openai", "chat", {"error": {"message": "no"}}, False),
+        ("openai", "chat", [], False),
+        ("openai", "embeddings", {"data": []}, True),
+        ("anthropic", "messages", {"type": "error", "error": {}}, False),
+        ("anthropic", "messages", {"content": []}, True),
+        ("ollama", "generate", {"response": "", "done": True}, True),
+        ("ollama", "embed", {"embedding": [0.5]}, True),
+        ("ollama", "embed", {"error": "no"}, False),
+        ("openai", "files", {"error": {"message": "no"}}, True),
+    ],
+)
+def test_is_answer(dialect, operation, body, expected):
+    """An answer has what its operation asks for; of other operations nothing is expected."""
+    assert is_answer(dialect, operation, body) is expected
+    assert is_json(dialect, operation) is (operation != "files")
 
 
 def test_a_response_that_ended_by_itself():

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmitm.dialects import error_event, error_message
+from llmitm.dialects.faults import responses_error
 from llmitm.errors import Cause, GatewayError
 
 BODIES = [
@@ -169,3 +170,9 @@ def test_a_flat_error_always_has_a_code():
     """A cause without a code of its own gives its type."""
     raw = error_event(GatewayError(Cause.INVALID_REQUEST, "no"), "openai", "responses")
     assert b'"code":"invalid_request_error"' in raw
+
+
+def test_a_flat_error_has_a_number():
+    """Every event of a response is numbered, the last too."""
+    raw = responses_error({"error": {"code": "c", "type": "t", "message": "m", "param": None}}, 7)
+    assert b'"sequence_number":7' in raw

@@ -16,7 +16,7 @@ KINDS = [
     ("POST", "/v1/completions", {}, "openai", "completions"),
     ("POST", "/v1/embeddings", {}, "openai", "embeddings"),
     ("POST", "/v1/responses", {}, "openai", "responses"),
-    ("POST", "/v1/responses/compact?beta=true", {}, "openai", "responses"),
+    ("POST", "/v1/responses/compact?beta=true", {}, "openai", "compact"),
     ("POST", "/v1/responses/input_tokens", {}, "openai", "count_tokens"),
     ("POST", "/v1/responses/resp_1/cancel", {}, "openai", "other"),
     ("GET", "/v1/responses", {}, "openai", "realtime"),

@@ -45,6 +45,7 @@ PROMPTS = [
     ("openai", "completions", {"prompt": [1, 2, 3]}, [" a a a"]),
     ("openai", "embeddings", {"input": [[1, 2], [3]]}, [" a a", " a"]),
     ("openai", "responses", {"instructions": "be brief", "input": "hi"}, ["be brief", "hi"]),
+    ("openai", "compact", {"instructions": "be brief", "input": "hi"}, ["be brief", "hi"]),
     (
         "openai",
         "responses",

@@ -41,6 +41,14 @@ def text(delta):
     return part("content_block_delta", index=0, delta={"type": "text_delta", "text": delta})
 
 
+CREATED = part("response.created", sequence_number=0, response={"id": "r1", "output": []})
+OPENED = part("response.output_item.added", output_index=0, item={"type": "message", "id": "i1"})
+
+
+def said_text(delta):
+    return part("response.output_text.delta", delta=delta, sequence_number=3)
+
+
 START = part("message_start", message={"id": "m1", "usage": {"input_tokens": 3}})
 STOP = part("content_block_stop", index=0)
 THINKING = part("content_block_delta", index=0, delta={"type": "thinking_delta", "thinking": "hm"})
@@ -50,6 +58,7 @@ HEL = chunk({"delta": {"content": "Hel"}})
 BEGUN = {
     ("openai", "chat"): ROLE + HEL,
     ("openai", "completions"): chunk({"text": "Hel"}),
+    ("openai", "responses"): CREATED + OPENED + said_text("Hel"),
     ("anthropic", "messages"): START + block("text") + text("Hel"),
     (
         "ollama",
@@ -187,10 +196,10 @@ def test_what_cannot_be_continued(dialect, operation, data):
 
 def test_an_operation_without_a_writer():
     """Where no text can follow, the error still can."""
-    continuation = Continuation("openai", "responses")
-    with pytest.raises(LookupError, match="openai responses"):
+    continuation = Continuation("openai", "images")
+    with pytest.raises(LookupError, match="openai images"):
         continuation.text("lo")
-    assert continuation.error(ERROR).startswith(b"event: error\n")
+    assert b'"code":"stream_cut"' in continuation.error(ERROR)
 
 
 def test_ollamas_last_line_measures_time():
@@ -230,7 +239,14 @@ PREFILLS = [
     ("openai", "completions", {"prompt": "Q:", "suffix": "."}, None),
     ("ollama", "generate", {"prompt": "Q:", "raw": True}, {"prompt": "Q:Hel lo", "raw": True}),
     ("ollama", "generate", {"prompt": "Q:"}, None),
-    ("openai", "responses", {"input": "Hi"}, None),
+    ("openai", "responses", {"input": "Hi"}, {"input": [USER, said("Hel lo")]}),
+    ("openai", "responses", {"input": [USER]}, {"input": [USER, said("Hel lo")]}),
+    (
+        "openai",
+        "responses",
+        {"input": [USER], "max_output_tokens": 50},
+        {"input": [USER, said("Hel lo")], "max_output_tokens": 40},
+    ),
     (
         "openai",
         "chat",

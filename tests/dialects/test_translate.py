@@ -16,6 +16,7 @@ OPERATIONS = [
     ("openai", "completions", "/v1/completions"),
     ("openai", "embeddings", "/v1/embeddings"),
     ("openai", "responses", "/v1/responses"),
+    ("openai", "compact", "/v1/responses/compact"),
     ("openai", "files", "/v1/files"),
     ("anthropic", "messages", "/v1/messages?beta=true"),
     ("anthropic", "count_tokens", "/v1/messages/count_tokens"),
@@ -27,6 +28,7 @@ OPERATIONS = [
 TRANSLATED = {
     ("openai", "chat", "anthropic"): "/v1/messages",
     ("openai", "completions", "anthropic"): "/v1/messages",
+    ("openai", "responses", "anthropic"): "/v1/messages",
     ("anthropic", "messages", "openai"): "/v1/chat/completions",
     ("ollama", "chat", "openai"): "/v1/chat/completions",
     ("ollama", "generate", "openai"): "/v1/chat/completions",
@@ -57,20 +59,33 @@ def test_every_call_has_a_way(dialect: str, operation: str, path: str, provider:
         assert upstream_path(dialect, operation, path, provider) == path
 
 
+@pytest.mark.parametrize("provider", ["openai", "ollama", "simulator"])
+def test_a_provider_without_the_responses_api(provider: str) -> None:
+    """It is asked by Chat Completions; all else of OpenAI's dialect it gets as it is."""
+    pair = translation("openai", "responses", provider, responses=False)
+    assert pair is not None
+    assert pair.path == "/v1/chat/completions"
+    assert translation("openai", "chat", provider, responses=False) is None
+    compact = translation("openai", "compact", provider, responses=False)
+    assert compact is not None
+    with pytest.raises(GatewayError, match="only OpenAI compacts"):
+        compact.request({"model": "m"})
+
+
 def test_each_attempt_gets_its_own_translation() -> None:
     """A translation remembers its request, so no two attempts share one."""
     for dialect, operation, provider in PAIRS:
-        first = translation(dialect, operation, provider)
+        first = translation(dialect, operation, provider, responses=False)
         assert first is not None
-        assert first is not translation(dialect, operation, provider)
+        assert first is not translation(dialect, operation, provider, responses=False)
 
 
 def test_media_types() -> None:
     """Ollama's clients get lines, all others events."""
     for dialect, operation, provider in PAIRS:
-        pair = translation(dialect, operation, provider)
+        pair = translation(dialect, operation, provider, responses=False)
         assert pair is not None
-        if operation in ("chat", "generate", "messages", "completions"):
+        if operation in ("chat", "generate", "messages", "completions", "responses"):
             expected = "application/x-ndjson" if dialect == "ollama" else "text/event-stream"
             assert pair.media_type == expected
 

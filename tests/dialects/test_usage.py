@@ -148,6 +148,7 @@ def test_usage_survives_the_way_out_and_back(prompt, completion, cached):
     cached = min(prompt, cached)
     said = Usage(prompt, completion, cached_tokens=cached)
     assert usage.from_openai(usage.to_openai(said)) == said
+    assert usage.from_openai(usage.to_responses(said)) == said
     assert usage.from_anthropic(usage.to_anthropic(said)) == said
     assert usage.from_ollama(usage.to_ollama(Usage(prompt, completion))) == Usage(
         prompt, completion

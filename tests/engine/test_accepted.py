@@ -105,6 +105,15 @@ def test_head_too_long(rig: Rig) -> None:
     assert client.closed()
 
 
+def test_head_too_long_at_once(rig: Rig) -> None:
+    """Such a head is refused as well where all of it comes in one packet."""
+    client = rig.client()
+    fields = {f"x-{number}": "a" * 500 for number in range(20)}
+    client.send(request("GET", "/api/version", None, {**AUTH, **fields}))
+    assert client.message().status == 431
+    assert client.closed()
+
+
 def test_too_many_headers(rig: Rig) -> None:
     """So is a number of headers that no client needs."""
     client = rig.client()

@@ -100,7 +100,7 @@ async def test_stream_that_nobody_asked_for() -> None:
 async def test_raw_answer(kind: str) -> None:
     """Whatever is neither JSON nor a stream is ready with its head, and read in pieces."""
     answer = Fed(kind=kind).feed(b"\x00\x01")
-    ready = await ask(answer)
+    ready = await ask(answer, terms("openai", "files"))
     assert (ready.body, ready.stream) == (None, None)
     assert await ready.chunk() == b"\x00\x01"
     answer.finish()
@@ -116,7 +116,7 @@ async def test_raw_answer(kind: str) -> None:
 async def test_raw_answer_breaks_off(end: str, failure: Failure) -> None:
     """A raw answer that is cut or stalls fails when its beginning is out."""
     answer = Fed(kind="audio/mpeg").feed(b"x")
-    ready = await ask(answer, terms(between_tokens=0.01))
+    ready = await ask(answer, terms("openai", "audio", between_tokens=0.25))
     await ready.chunk()
     if end == "cut":
         answer.cut()
@@ -131,12 +131,51 @@ async def test_raw_answer_breaks_off(end: str, failure: Failure) -> None:
         (b"", Failure.EMPTY),
         (b'{"choices": [{"mess', Failure.MALFORMED),
         (b"<html>502</html>", Failure.MALFORMED),
+        (b'{"choices": [{"message": {"content": "\xff"}}]}', Failure.MALFORMED),
         (b"[" * 100_000, Failure.MALFORMED),
     ],
 )
 async def test_answers_that_make_no_sense(body: bytes, failure: Failure) -> None:
     """An answer that calls itself JSON and isn't is a failure of the target."""
     assert (await outcome(Fed.whole(body))).failure is failure
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "failure"),
+    [
+        ({"error": {"message": "overloaded", "code": 503}}, 503, None),
+        ({"error": {"message": "slow down", "type": "rate_limit_error"}}, 429, None),
+        ({"id": "x", "choices": []}, 200, Failure.MALFORMED),
+        ({"status": "ok"}, 200, Failure.MALFORMED),
+        (["choices"], 200, Failure.MALFORMED),
+    ],
+)
+async def test_success_that_answers_nothing(
+    body: Any, status: int, failure: Failure | None
+) -> None:
+    """An error, or anything but an answer, is a failure though its status says success."""
+    ended = await outcome(Fed.whole(json.dumps(body).encode()))
+    assert (ended.status, ended.failure, ended.ok) == (status, failure, False)
+
+
+@pytest.mark.parametrize(("stream", "failure"), [(True, "stream_cut"), (False, "malformed")])
+async def test_a_page_is_no_answer(stream: bool, failure: str) -> None:
+    """What a proxy before the provider shows to browsers is a failure, not an answer."""
+    page = Fed.whole(b"<html>Are you human?</html>", kind="text/html")
+    assert (await outcome(page, terms(stream=stream))).failure == failure
+
+
+async def test_whole_answer_where_a_stream_was_asked_for() -> None:
+    """A client that reads events would take it for an empty answer; Ollama's, for one line."""
+    assert (await outcome(Fed.whole(COUNTED), terms(stream=True))).failure is Failure.MALFORMED
+    loaded = b'{"model":"m","message":{"role":"assistant","content":""},"done":true}'
+    assert (await ask(Fed.whole(loaded), terms("ollama", "chat", stream=True))).body == loaded
+
+
+async def test_stream_by_another_name() -> None:
+    """Events are read where a stream was asked for, whatever the provider calls them."""
+    ready = await ask(Fed.whole(*STREAM, kind="text/plain"), terms(stream=True))
+    assert ready.stream is not None
 
 
 async def test_answer_cut() -> None:
@@ -186,7 +225,7 @@ async def test_redirects_are_not_followed(status: int) -> None:
     [
         (None, {"first_byte": 0.0}, Failure.FIRST_BYTE_TIMEOUT),
         (Fed(kind=SSE), {"first_token": 0.0}, Failure.FIRST_TOKEN_TIMEOUT),
-        (Fed().feed(b"{"), {"total": 0.01}, Failure.TOTAL_TIMEOUT),
+        (Fed().feed(b"{"), {"total": 0.25}, Failure.TOTAL_TIMEOUT),
     ],
 )
 async def test_silence(answer: Fed | None, on: dict[str, Any], failure: Failure) -> None:
@@ -243,13 +282,13 @@ async def test_watched(status: int) -> None:
     """Who watches sees the answer as the provider sent it, refusals too."""
     made = attempt()
     made.watch = seen = Seen()
-    answer = Fed.whole(b"{}", status=status)
+    answer = Fed.whole(COUNTED, status=status)
     if status == 200:
         await ask(answer, made=made)
     else:
         with pytest.raises(AttemptFailed):
             await ask(answer, made=made)
-    assert seen.said == [(status, [(b"content-type", b"application/json")]), b"{}"]
+    assert seen.said == [(status, [(b"content-type", b"application/json")]), COUNTED]
 
 
 async def test_a_slow_upload_is_no_silence() -> None:
@@ -257,7 +296,7 @@ async def test_a_slow_upload_is_no_silence() -> None:
 
     async def body() -> AsyncIterator[bytes]:
         for _ in range(6):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)
             yield b"x"
 
     class Reading(Feeding):
@@ -267,7 +306,7 @@ async def test_a_slow_upload_is_no_silence() -> None:
             return await super().send(*args)
 
     upstream = cast("Upstream", Reading(Fed.whole(COUNTED)))
-    on = terms(connect=0.02, first_byte=0.02)
+    on = terms(connect=0.25, first_byte=0.25)
     assert (await begin(upstream, attempt(), on, body())).body == COUNTED
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_ports
 
 from llmitm.engine import dial
 from llmitm.engine.dial import Dialer, verified
@@ -123,7 +124,8 @@ async def test_unknown_name() -> None:
 async def full() -> AsyncIterator[tuple[str, int]]:
     """An address that lets connections wait for ever: its queue is full."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.create_server(("127.0.0.3", 0), backlog=0))
+        address = ("127.0.0.3", *free_ports(1))
+        listener = stack.enter_context(socket.create_server(address, backlog=0))
         for _ in range(2):
             waiting = stack.enter_context(socket.socket())
             waiting.setblocking(False)

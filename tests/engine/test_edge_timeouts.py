@@ -16,7 +16,7 @@ BINARY = {**AUTH, "content-type": "application/octet-stream"}
 @pytest.fixture
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     """A gateway that waits for nobody."""
-    limits = {"header_timeout": 0.2, "body_timeout": 0.2, "idle_timeout": 0.2, "buffer_body": 1000}
+    limits = {"header_timeout": 1, "body_timeout": 1, "idle_timeout": 1, "buffer_body": 1000}
     with rigged(tmp_path_factory.mktemp("hasty"), http=limits) as rig:
         yield rig
         rig.reset()
@@ -57,7 +57,7 @@ def test_slow_upload(hasty: Rig) -> None:
 
 def test_provider_waits_for_a_slow_upload(tmp_path_factory: pytest.TempPathFactory) -> None:
     """A provider's time to answer begins when it has the whole request, however long that takes."""
-    timeouts = {"connect": 0.5, "first_token": 0.5, "first_byte": 0.5, "total": 5}
+    timeouts = {"first_token": 1.5, "first_byte": 1.5}
     policies = {"resilience": {"timeouts": timeouts, "retry": {"attempts": 1}}}
     limits = {"buffer_body": 1000}
     with rigged(tmp_path_factory.mktemp("patient"), policies, http=limits) as rig:
@@ -68,7 +68,7 @@ def test_provider_waits_for_a_slow_upload(tmp_path_factory: pytest.TempPathFacto
         peer.head()
         peer.exactly(2000)
         for _ in range(3):
-            time.sleep(0.4)  # together longer than the provider is given
+            time.sleep(0.75)  # together longer than the provider is given
             client.send(bytes(2000))
             peer.exactly(2000)
         peer.send(reply(200, b"{}"))

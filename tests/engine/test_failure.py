@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from llmitm.call import Attempt, Target
-from llmitm.engine.failure import failed, refused_in_stream
+from llmitm.engine.failure import failed, refused_in_stream, untranslatable
+from llmitm.errors import Cause, GatewayError
 from llmitm.policy.outcome import Failure, Outcome
 from llmitm.policy.provider_error import ProviderCode
 
@@ -24,6 +25,16 @@ def test_outcome_of_a_failure() -> None:
     assert fault.outcome.failure is Failure.STREAM_CUT
     assert fault.outcome.committed
     assert fault.refusal is None
+
+
+def test_what_a_target_cannot_be_asked() -> None:
+    """It is the client's to see, where no other target can be asked it either."""
+    refusal = GatewayError(Cause.INVALID_REQUEST, "n: ask n times", param="n")
+    fault = untranslatable(attempt(), refusal)
+    assert fault.refusal is refusal
+    assert fault.outcome.failure is Failure.UNTRANSLATABLE
+    assert fault.outcome.category is Outcome.CLIENT_ERROR
+    assert str(fault) == "n: ask n times"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from mitmproxy import http
 
 from llmitm.call import Attempt, Call
 from llmitm.config.schema import Provider
+from llmitm.dialects.sealed_thoughts import thought_id
 from llmitm.dialects.translation import Translation
 from llmitm.engine.outgoing import prepare
 from llmitm.errors import GatewayError
@@ -72,13 +73,17 @@ def send(
         ("ollama", "http://h:1", CHAT_PATH, "http://h:1/v1/chat/completions"),
         ("openai", "http://h/v1", "/api/chat", "http://h/v1/chat/completions"),
         ("simulator", "http://h:1", CHAT_PATH, "http://h:1/v1/chat/completions"),
+        ("openai", None, "/v1/responses", "https://api.openai.com/v1/responses"),
+        ("anthropic", "http://h", "/v1/responses", "http://h/v1/messages"),
+        ("ollama", "http://h:1", "/v1/responses", "http://h:1/v1/responses"),
+        ("gemini", "http://h/v1", "/v1/responses", "http://h/v1/chat/completions"),
         ("simulator", "http://h:1", "/api/chat", "http://h:1/api/chat"),
         ("simulator", "http://h:1", "/v1/messages", "http://h:1/v1/messages"),
     ],
 )  # fmt: skip
 def test_urls(api: str, base_url: str | None, path: str, url: str) -> None:
     """Each API's base URL is written as its own SDK wants it, with or without the version."""
-    made, _ = send(*asked(path, MESSAGES), api, base_url)
+    made, _ = send(*asked(path, {**MESSAGES, "input": "hi"}), api, base_url)
     assert made.url == url
 
 
@@ -180,6 +185,36 @@ def test_translated() -> None:
     body = json.loads(made.body)
     assert (body["model"], body["max_tokens"]) == ("claude", 9)
     assert made.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("api", "url"),
+    [
+        ("openai", "http://h:1/chat/completions"),
+        ("ollama", "http://h:1/v1/chat/completions"),
+        ("simulator", "http://h:1/v1/chat/completions"),
+    ],
+)
+def test_a_provider_without_the_responses_api(api: str, url: str) -> None:
+    """It is asked by Chat Completions, and what it sends is read as that."""
+    flow, call = asked("/v1/responses", {"model": "m", "input": "hi", "stream": True})
+    gateway = gateway_of({"p": {"api": api, "base_url": "http://h:1", "responses": False}})
+    made = attempt("m")
+    translation = prepare(flow, call, made, gateway.providers["p"], "http://h:1")
+    assert made.url == url
+    assert json.loads(made.body)["messages"] == [{"role": "user", "content": "hi"}]
+    assert translation is not None
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/responses", "/v1/responses/compact", "/v1/responses/input_tokens"]
+)
+def test_openai_gets_no_thoughts_of_others(path: str) -> None:
+    """A conversation in which Claude thought can go on at OpenAI."""
+    said = {"role": "user", "content": "hi"}
+    ours = {"type": "reasoning", "id": thought_id(), "summary": [], "encrypted_content": None}
+    flow, call = asked(path, {"model": "m", "input": [said, ours]})
+    assert json.loads(send(flow, call)[0].body)["input"] == [said]
 
 
 def test_dialects_that_do_not_meet() -> None:

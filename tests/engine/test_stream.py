@@ -147,8 +147,8 @@ async def test_cut_after_the_end_mark() -> None:
 @pytest.mark.parametrize(
     ("limits", "failure"),
     [
-        ({"between_tokens": 0.01}, Failure.BETWEEN_TOKENS_TIMEOUT),
-        ({"total": 0.01}, Failure.TOTAL_TIMEOUT),
+        ({"between_tokens": 0.25}, Failure.BETWEEN_TOKENS_TIMEOUT),
+        ({"total": 0.25}, Failure.TOTAL_TIMEOUT),
     ],
 )
 async def test_stall(limits: dict[str, Any], failure: Failure) -> None:

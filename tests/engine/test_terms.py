@@ -30,10 +30,33 @@ def test_tap(dialect: str, operation: str, api: str, tap: tuple[str, str]) -> No
     assert terms(dialect, operation, api).tap == tap
 
 
-def test_translated_answers_are_read_as_json() -> None:
-    """A translated answer has to be JSON, whatever the provider calls it."""
-    assert terms("openai", "chat", "anthropic").reads_json
-    assert not terms("openai", "chat", "openai").reads_json
+@pytest.mark.parametrize(
+    ("operation", "api", "reads"),
+    [
+        ("chat", "anthropic", True),
+        ("chat", "openai", True),
+        ("files", "openai", False),
+        ("audio", "openai", False),
+    ],
+)
+def test_answers_that_are_read_as_json(operation: str, api: str, reads: bool) -> None:
+    """A model's answer has to be JSON, whatever the provider calls it; a file need not."""
+    assert terms("openai", operation, api).reads_json is reads
+
+
+@pytest.mark.parametrize(
+    ("dialect", "operation", "stream", "needs"),
+    [
+        ("openai", "chat", True, True),
+        ("openai", "chat", False, False),
+        ("anthropic", "messages", True, True),
+        ("openai", "audio", True, False),
+        ("ollama", "chat", True, False),
+    ],
+)
+def test_needs_stream(dialect: str, operation: str, stream: bool, needs: bool) -> None:
+    """Who asked for events can't read anything else, except one line of Ollama's."""
+    assert terms(dialect, operation, dialect, stream=stream).needs_stream is needs
 
 
 @pytest.mark.parametrize(

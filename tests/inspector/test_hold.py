@@ -18,6 +18,7 @@ from llmitm.inspector.shown import call_flow as shown_flow
 from llmitm.inspector.snapshot import asked
 from tests.support.inspected import book as make_book
 from tests.support.inspected import call_flow, end
+from tests.support.origin import until
 
 NEW = json.dumps({"model": "gpt-4o", "messages": []}).encode()
 
@@ -149,13 +150,11 @@ async def test_what_a_script_intercepts_an_operator_decides(decision: str) -> No
     entry = diary.open(flow)
     flow.intercept()
     holds.mirror(diary, entry, flow)
-    await asyncio.sleep(0.01)
-    assert show(entry).intercepted
+    await until(lambda: show(entry).intercepted)
     show(entry).request.raw_content = NEW
     getattr(show(entry), decision)()
     diary.view.update([show(entry)])
-    await asyncio.sleep(0.01)
-    assert not flow.intercepted
+    await until(lambda: not flow.intercepted)
     assert (flow.error is not None) == (decision == "kill")
     assert (flow.request.raw_content == NEW) == (decision == "resume")
 
@@ -167,10 +166,9 @@ async def test_a_script_that_resumes_by_itself() -> None:
     entry = diary.open(flow)
     flow.intercept()
     holds.mirror(diary, entry, flow)
-    await asyncio.sleep(0.01)
+    await until(lambda: show(entry).intercepted)
     flow.resume()
-    await asyncio.sleep(0.01)
-    assert not show(entry).intercepted
+    await until(lambda: not show(entry).intercepted)
 
 
 def test_method_and_path_stay() -> None:

@@ -121,11 +121,11 @@ async def test_ticks_while_a_browser_is_there(diary: Book, monkeypatch: pytest.M
     live.connected(browser)
     flow, _ = call_flow()
     diary.open(flow)
-    await asyncio.wait_for(browser.told.wait(), 5)
+    await asyncio.wait_for(browser.told.wait(), 40)
     live.gone(browser)
     ticking = live._ticking
     assert ticking is not None
-    await asyncio.wait_for(ticking, 5)
+    await asyncio.wait_for(ticking, 40)
     live.stop()
 
 

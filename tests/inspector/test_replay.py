@@ -13,6 +13,7 @@ from llmitm.call import call_of
 from llmitm.inspector.book import Book
 from llmitm.inspector.replay import Nowhere, Replays
 from tests.support.inspected import KeyPolicy, add_attempt, book, call_flow, end
+from tests.support.origin import until
 
 
 class Lifecycle:
@@ -57,8 +58,7 @@ async def test_a_new_call_of_the_same_key() -> None:
     assert (call.dialect, call.operation, call.client) == ("openai", "chat", "10.0.0.9")
     assert replays.count() == 1
     lifecycle.done.set()
-    await asyncio.sleep(0.01)
-    assert replays.count() == 0
+    await until(lambda: replays.count() == 0)
 
 
 async def test_replays_are_broken_off_at_the_end() -> None:
@@ -69,8 +69,7 @@ async def test_replays_are_broken_off_at_the_end() -> None:
     replays.start([shown])
     await asyncio.sleep(0)
     replays.stop()
-    await asyncio.sleep(0.01)
-    assert replays.count() == 0
+    await until(lambda: replays.count() == 0)
 
 
 async def refused(diary: Book, flow: mitm_flow.Flow) -> str | None:

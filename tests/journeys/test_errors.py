@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import socket
 from typing import Any
 
 import httpx
 import pytest
+from ports import free_ports
 
 from tests.support.calls import watch
 from tests.support.gateway import KEY, Gateway, Starter
@@ -15,9 +15,7 @@ from tests.support.logged import logged
 
 
 def closed_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    return free_ports(1)[0]
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ from tests.support.faulty import CUT_AFTER, TEXT, FaultyProvider
 from tests.support.gateway import KEY, Gateway, Starter
 
 RESILIENCE = {
-    "retry": {"attempts": 3, "base": 0.05, "max": 0.2, "deadline": 20},
-    "timeouts": {
-        "connect": 1, "first_byte": 0.5, "first_token": 0.5, "between_tokens": 0.5, "total": 10,
-    },
-}  # fmt: skip
+    "retry": {"attempts": 3, "base": 0.05, "max": 0.2, "deadline": 60},
+}
+# What a silence has to outlast; the healthy provider is given as much.
+HASTY = dict.fromkeys(("connect", "first_byte", "first_token", "between_tokens"), 1)
+PATIENT = dict.fromkeys(HASTY, 30)
+SILENT = ("silence", "slow_first_token", "stall")
 MESSAGES: Any = [{"role": "user", "content": "Tell me about the fox."}]
 
 
@@ -47,7 +48,7 @@ def gateway_for(
     ]
     policies = {
         "routes": {"routes": [{"model": "chat", "targets": targets}]},
-        "resilience": {**RESILIENCE, **resilience},
+        "resilience": {**RESILIENCE, "timeouts": PATIENT, **resilience},
     }
     return starter.gateway(settings, policies)
 
@@ -111,7 +112,8 @@ def test_fault(starter: Starter, case: Case) -> None:
         starter, fault=case.fault, times=case.times, retry_after=case.retry_after
     )
     second, fallback = provider(starter, refuse_prefill=case.refuse_prefill)
-    gateway = gateway_for(starter, primary, fallback, prefill=case.prefill)
+    timeouts = HASTY if case.fault in SILENT else PATIENT
+    gateway = gateway_for(starter, primary, fallback, prefill=case.prefill, timeouts=timeouts)
     begun = releasing(starter, first)
     if case.refused:
         with pytest.raises(openai.BadRequestError, match="safety system"):
@@ -132,7 +134,7 @@ def raw_stream(gateway: Gateway, begun: Callable[[], None]) -> list[Any]:
         f"{gateway.url}/v1/chat/completions",
         headers={"authorization": f"Bearer {KEY}"},
         json={"model": "chat", "messages": MESSAGES, "stream": True},
-        timeout=20,
+        timeout=60,
     ) as reply:
         for line in reply.iter_lines():
             if line.startswith("data: "):
@@ -148,7 +150,8 @@ def test_no_resume_is_never_a_success(starter: Starter, fault: str) -> None:
     """With `mid_stream: error` a broken stream ends in an error event and without [DONE]."""
     first, primary = provider(starter, fault=fault)
     _, fallback = provider(starter)
-    gateway = gateway_for(starter, primary, fallback, mid_stream="error")
+    timeouts = HASTY if fault in SILENT else PATIENT
+    gateway = gateway_for(starter, primary, fallback, mid_stream="error", timeouts=timeouts)
     events = raw_stream(gateway, releasing(starter, first))
     assert "[DONE]" not in events
     assert events[-1]["error"]["code"] == "stream_cut"

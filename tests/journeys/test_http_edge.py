@@ -61,6 +61,8 @@ def responses_token(text: str) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (b"response.output_text.delta", json.dumps(data).encode())
 
 
+MESSAGE_START = b'event: message_start\ndata: {"type": "message_start", "message": {}}\n\n'
+
 DIALECTS: dict[str, tuple[str, bytes, Callable[[str], bytes]]] = {
     "openai": (CHAT, STREAM_HEAD, token),
     "responses": ("/v1/responses", STREAM_HEAD, responses_token),
@@ -75,9 +77,10 @@ def streaming(rig: Rig, dialect: str = "openai") -> tuple[Peer, Peer]:
     client = rig.post(chat(stream=True), path)
     peer, _ = rig.asked()
     peer.send(head)
-    peer.send_chunk(make("zero"))
+    beginning = MESSAGE_START if dialect == "anthropic" else b""
+    peer.send_chunk(beginning + make("zero"))
     assert client.head().status == 200
-    assert client.chunk() == make("zero")
+    assert client.chunk() == beginning + make("zero")
     return client, peer
 
 

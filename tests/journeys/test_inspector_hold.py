@@ -80,7 +80,7 @@ def test_shutdown_does_not_wait_for_operators(starter: Starter, pool: ThreadPool
 
 
 def ledger(gateway: Gateway) -> list[tuple[Any, ...]]:
-    gateway.master.runtime.ledger.flush()
+    assert gateway.master.runtime.ledger.flush(60)
     with sqlite3.connect(gateway.directory / "ledger.db") as database:
         query = "SELECT key_id, user_id, model, status FROM calls ORDER BY ts"
         return list(database.execute(query).fetchall())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from llmitm.simulator.server import Simulator
+from llmitm.simulator.wire import Wire
 from tests.support.gateway import KEY, Gateway, Starter
 
 OTHER_KEY = "sk-other-0123456789"
@@ -50,6 +53,7 @@ CHROMIUM_ARGUMENTS = [
 ]
 # Where pictures for the documentation go, if anywhere.
 PICTURES = os.environ.get("LLMITM_SCREENSHOTS")
+LOOK_MS = 60_000  # how long the page may take to show something
 SIZE = {"width": 1400, "height": 620}
 
 
@@ -59,8 +63,12 @@ def page() -> Iterator[Page]:
     if chromium is None:
         pytest.skip("chromium is not installed")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=CHROMIUM_ARGUMENTS, timeout=LOOK_MS
+        )
         page = browser.new_page(viewport=SIZE)
+        page.set_default_timeout(LOOK_MS)
+        expect.set_options(timeout=LOOK_MS)
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))
         yield page
@@ -71,6 +79,21 @@ def page() -> Iterator[Page]:
 @pytest.fixture
 def simulator(starter: Starter) -> tuple[Simulator, str]:
     return starter.simulator(pace=25, tokens=60)
+
+
+@pytest.fixture
+def looked(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Until it is set, streams go on slowly: the page is being looked at."""
+    looked = threading.Event()
+    paced = Wire.paced
+
+    async def slowly(wire: Wire) -> None:
+        if not looked.is_set():
+            await asyncio.sleep(1)
+        await paced(wire)
+
+    monkeypatch.setattr(Wire, "paced", slowly)
+    return looked
 
 
 @pytest.fixture
@@ -93,7 +116,7 @@ def ask(
     body = {"model": model, "stream": stream, "temperature": 0.2, "messages": messages}
     headers = {"authorization": f"Bearer {key}"}
     url = f"{gateway.url}/v1/chat/completions"
-    return httpx.post(url, json=body, headers=headers, timeout=30)
+    return httpx.post(url, json=body, headers=headers, timeout=90)
 
 
 def picture(page: Page, name: str) -> None:
@@ -113,7 +136,9 @@ def content(page: Page) -> Locator:
     return page.locator(".contentview pre")
 
 
-def test_operator(page: Page, gateway: Gateway, simulator: tuple[Simulator, str]) -> None:
+def test_operator(
+    page: Page, gateway: Gateway, simulator: tuple[Simulator, str], looked: threading.Event
+) -> None:
     """Watches a stream, reads it, filters by key, holds the next prompt, edits and resumes it."""
     address = gateway.master.runtime.inspector
     assert address is not None
@@ -129,6 +154,7 @@ def test_operator(page: Page, gateway: Gateway, simulator: tuple[Simulator, str]
         page.get_by_text("Response", exact=True).click()
         expect(content(page)).to_contain_text("── assistant")
         assert not story.done()
+        looked.set()
         assert story.result().status_code == 200
         reads_the_conversation(page)
         filters_by_key(page, gateway)

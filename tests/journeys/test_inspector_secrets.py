@@ -46,7 +46,7 @@ def everything(inspecting: Inspecting) -> bytes:
 def test_no_key_of_anyone(starter: Starter, pool: ThreadPoolExecutor) -> None:
     """Neither clients' nor providers' keys are in the UI, its exports or its files of flows."""
     settings = {"password": PASSWORD, "hold": "~b hold-me"}
-    gateway, _ = inspected(starter, {"pace": 20}, provider=PROVIDER, **settings)
+    gateway, _ = inspected(starter, provider=PROVIDER, **settings)
     inspecting = Inspecting(gateway, authorization=f"Bearer {PASSWORD}")
     ask(gateway)
     ask(gateway, stream=True, model="saved")
@@ -59,8 +59,8 @@ def test_no_key_of_anyone(starter: Starter, pool: ThreadPoolExecutor) -> None:
     httpx.post(f"{gateway.url}/v1/chat/completions?api_key={WRONG_KEY}", json=chat)
     httpx.post(gateway.url + "/v1/chat/completions", json=chat, headers={"cookie": f"k={KEY}"})
     held = pool.submit(ask, gateway, "hold-me")
-    running = pool.submit(ask, gateway, stream=True)
     inspecting.wait(lambda f: f["intercepted"])
+    running = pool.submit(ask, gateway, stream=True, model="slow@ok:pace=3")
     inspecting.wait(lambda f: "streaming" in f["comment"])
     seen = everything(inspecting)
     inspecting.post("/flows/resume")

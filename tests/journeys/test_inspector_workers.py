@@ -11,12 +11,12 @@ from typing import Any
 import httpx
 import pytest
 from mitmproxy.io import FlowReader
+from ports import free_ports
 from websockets.sync.client import ClientConnection, connect
 
 from llmitm.simulator.server import Simulator
 from tests.support.gateway import KEY, Starter
 from tests.support.inspector import Flow, Inspecting
-from tests.support.process import free_ports
 from tests.support.valkey import url_of, valkey
 from tests.support.wire import Peer
 from tests.support.workers import WORKERS, Fleet, post, send, start, until

@@ -34,7 +34,7 @@ def gateway(starter: Starter, mock: LLMock) -> Gateway:
         "routes": {"routes": [{"model": "*", "targets": [{"provider": "mock"}]}]},
         "resilience": {
             "retry": {"attempts": 3, "base": 0.5, "max": 2},
-            "timeouts": {"connect": 1, "first_token": 0.5, "between_tokens": 0.5},
+            "timeouts": {"connect": 1, "first_token": 1, "between_tokens": 1},
         },
     }
     return starter.gateway(settings, policies)

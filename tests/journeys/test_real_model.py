@@ -19,7 +19,10 @@ from tests.support.gateway import KEY, Starter
 
 SERVER = Path(__file__).parent.parent / "support" / "real_model.py"
 MESSAGES: Any = [{"role": "user", "content": "Say hi."}]
+LONG: Any = [{"role": "user", "content": "Tell me a long story about a fox."}]
 TOKENS = 4
+# What the model says is the same each time, and goes on for longer than TOKENS.
+SURE: Any = {"temperature": 0}
 
 
 @pytest.fixture(scope="session")
@@ -48,10 +51,12 @@ def smol(model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     providers = {
         "llama": {"api": "openai", "base_url": f"{model_url}/v1"},
         "claude": {"api": "anthropic", "base_url": model_url},
+        "plain": {"api": "openai", "base_url": f"{model_url}/v1", "responses": False},
     }
     routes = [
         {"model": "smol", "targets": [{"provider": "llama", "model": "smollm2"}]},
         {"model": "claude-smol", "targets": [{"provider": "claude", "model": "smollm2"}]},
+        {"model": "plain-smol", "targets": [{"provider": "plain", "model": "smollm2"}]},
     ]
     try:
         gateway = starter.gateway({"providers": providers}, {"routes": {"routes": routes}})
@@ -64,7 +69,7 @@ def smol(model_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def test_openai(smol: Smol, model: str) -> None:
     """OpenAI's SDK gets a whole answer and a stream from either API, with the model's usage."""
     with openai.OpenAI(base_url=f"{smol.url}/v1", api_key=KEY, max_retries=0) as client:
-        asked: Any = {"model": model, "messages": MESSAGES, "max_tokens": TOKENS}
+        asked: Any = {"model": model, "messages": MESSAGES, "max_tokens": TOKENS, **SURE}
         with one_call(smol.watcher) as calls:
             whole = client.chat.completions.create(**asked)
         assert whole.usage is not None
@@ -78,11 +83,32 @@ def test_openai(smol: Smol, model: str) -> None:
     assert (calls[0].completion_tokens, calls[0].estimated) == (TOKENS, False)
 
 
+@pytest.mark.parametrize("model", ["plain-smol", "claude-smol"])
+def test_responses(smol: Smol, model: str) -> None:
+    """OpenAI's SDK gets a response from APIs that have none, whole and streamed."""
+    with openai.OpenAI(base_url=f"{smol.url}/v1", api_key=KEY, max_retries=0) as client:
+        asked: Any = {"model": model, "input": MESSAGES, "max_output_tokens": TOKENS}
+        asked["extra_body"] = SURE
+        with one_call(smol.watcher) as calls:
+            whole = client.responses.create(**asked)
+        assert whole.usage is not None
+        assert whole.output_text
+        assert whole.usage.output_tokens == TOKENS == calls[0].completion_tokens
+        assert whole.usage.input_tokens == calls[0].prompt_tokens
+        with one_call(smol.watcher) as calls:
+            *events, last = client.responses.create(**asked, stream=True)
+    assert last.type == "response.incomplete"
+    assert last.response.output_text
+    assert "".join(e.delta for e in events if e.type == "response.output_text.delta")
+    assert (calls[0].completion_tokens, calls[0].estimated) == (TOKENS, False)
+
+
 @pytest.mark.parametrize("model", ["smol", "claude-smol"])
 def test_anthropic(smol: Smol, model: str) -> None:
     """Anthropic's SDK gets a whole message and a stream from either API."""
     with anthropic.Anthropic(base_url=smol.url, api_key=KEY, max_retries=0) as client:
         asked: Any = {"model": model, "messages": MESSAGES, "max_tokens": TOKENS}
+        asked["extra_body"] = SURE
         with one_call(smol.watcher) as calls:
             whole = client.messages.create(**asked)
         assert whole.usage.output_tokens == TOKENS == calls[0].completion_tokens
@@ -96,7 +122,7 @@ def test_anthropic(smol: Smol, model: str) -> None:
 def test_ollama(smol: Smol, model: str) -> None:
     """Ollama's client gets a whole answer and a stream from either API."""
     client = ollama.Client(host=smol.url, headers={"Authorization": f"Bearer {KEY}"})
-    options = {"num_predict": TOKENS}
+    options = {"num_predict": TOKENS, **SURE}
     whole = client.chat(model=model, messages=MESSAGES, options=options)
     assert whole.message.content
     assert whole.eval_count == TOKENS
@@ -109,7 +135,7 @@ def test_ollama(smol: Smol, model: str) -> None:
 def test_client_that_leaves(smol: Smol) -> None:
     """A client that leaves a real stream is billed for what it got."""
     with openai.OpenAI(base_url=f"{smol.url}/v1", api_key=KEY, max_retries=0) as client:
-        asked: Any = {"model": "smol", "messages": MESSAGES, "max_tokens": 200, "temperature": 0}
+        asked: Any = {"model": "smol", "messages": LONG, "max_tokens": 200, **SURE}
         with one_call(smol.watcher) as calls:
             stream = client.chat.completions.create(**asked, stream=True)
             next(iter(stream))

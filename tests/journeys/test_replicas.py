@@ -17,6 +17,7 @@ from llmitm.simulator.server import Simulator
 from llmitm.simulator.settings import Settings
 from tests.support.gateway import LoopThread
 from tests.support.process import Process, start
+from tests.support.prompt import seconds_until, within_a_second
 from tests.support.valkey import url_of, valkey
 
 CHAT = "/v1/chat/completions"
@@ -43,7 +44,7 @@ POLICIES = {
         ]
     },
 }
-SECONDS = 10
+SECONDS = 60
 
 
 @dataclass
@@ -143,11 +144,15 @@ async def test_slots_come_back(replicas: Replicas) -> None:
 def test_a_revoked_key_is_revoked_everywhere(replicas: Replicas) -> None:
     """A key made on one gateway works on the other within a second, and is gone as fast."""
     a, b = replicas.each
-    made = httpx.post(f"{a.admin_url}/admin/keys", json={}).json()
-    until(lambda: post(b, made["key"]).status_code == 200, 1.2)
-    assert httpx.post(f"{a.admin_url}/admin/keys/{made['id']}/disable").status_code == 200
-    assert post(a, made["key"]).status_code == 401
-    until(lambda: post(b, made["key"]).status_code == 401, 1.2)
+
+    def follows() -> float:
+        made = httpx.post(f"{a.admin_url}/admin/keys", json={}).json()
+        took = seconds_until(lambda: post(b, made["key"]).status_code == 200)
+        assert httpx.post(f"{a.admin_url}/admin/keys/{made['id']}/disable").status_code == 200
+        assert post(a, made["key"]).status_code == 401
+        return max(took, seconds_until(lambda: post(b, made["key"]).status_code == 401))
+
+    within_a_second(follows)
 
 
 def test_circuits_open_together(replicas: Replicas) -> None:

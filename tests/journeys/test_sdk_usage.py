@@ -139,7 +139,7 @@ def test_llmitm_usage_adds_up(stand: Stand) -> None:
     with one_call(stand.watcher):
         openai_chat(stand, stream=True)
     records = list(stand.watcher.records)
-    assert stand.gateway.master.runtime.ledger.flush()
+    assert stand.gateway.master.runtime.ledger.flush(60)
     total = sum((r.cost_usd or Decimal(0) for r in records), Decimal(0))
     config = str(stand.gateway.directory / "gateway.yaml")
     for by in ("key", "model", "target", "day"):

@@ -165,7 +165,7 @@ def test_metrics(gateway: Gateway, simulator: Simulator) -> None:
         classify(gateway)
     text = httpx.get(f"{gateway.admin_url}/metrics").text
     values = dict(line.rsplit(" ", 1) for line in text.splitlines() if line[0] != "#")
-    target = '{target="llm/*"}'
+    target = '{target="llm/openai/gpt-4o"}'
     name = "llm_circuit_breaker"
     assert float(values[f"{name}_state{target}"]) == 1
     assert float(values[f"{name}_failures_total{target}"]) == 5
@@ -173,9 +173,9 @@ def test_metrics(gateway: Gateway, simulator: Simulator) -> None:
     assert float(values[f"{name}_requests_blocked_total{target}"]) >= 1
     assert float(values[f"{name}_half_open_requests_total{target}"]) == 0
     assert float(values[f"{name}_slow_calls_total{target}"]) == 0
-    opened = '{from="closed",target="llm/*",to="open"}'
+    opened = '{from="closed",target="llm/openai/gpt-4o",to="open"}'
     assert float(values[f"{name}_state_changes_total{opened}"]) == 1
-    failed = '{result="failure",target="llm/*"}'
+    failed = '{result="failure",target="llm/openai/gpt-4o"}'
     assert float(values[f"{name}_call_duration_seconds_count{failed}"]) == 5
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from ports import free_ports
 
 from llmitm.config.environment import VARIABLES
 from llmitm.policy.breaker import Breaker
@@ -27,7 +27,7 @@ from tests.support.seeds import from_environment
 
 Effect = Callable[[Starter], None]
 EFFECTS: dict[str, Effect] = {}
-START_SECONDS = 20
+START_SECONDS = 60
 
 
 def effect(*names: str) -> Callable[[Effect], Effect]:
@@ -51,7 +51,7 @@ def ask(gateway: Gateway, model: str = "any", **headers: str) -> httpx.Response:
     return httpx.post(f"{gateway.url}/v1/chat/completions", json=body, headers=headers)
 
 
-def state(gateway: Gateway, target: str = "llm/*") -> dict[str, Any]:
+def state(gateway: Gateway, target: str = "llm/any") -> dict[str, Any]:
     listed = httpx.get(f"{gateway.admin_url}/admin/targets").json()["targets"]
     return next(entry for entry in listed if entry["target"] == target)
 
@@ -65,12 +65,6 @@ def key_sent(simulator: Simulator) -> str | None:
     return headers.get("authorization") or headers.get("x-api-key")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @effect("HTTP_PORT", "METRICS_PORT", "LOG_LEVEL")
 def ports_and_level(starter: Starter) -> None:
     """A process of its own listens where it is told to, and says no more than it is told to."""
@@ -79,7 +73,7 @@ def ports_and_level(starter: Starter) -> None:
     path = starter.directory / "gateway.yaml"
     path.write_text(yaml.safe_dump({k: v for k, v in settings.items() if v is not None}))
     for level, expected in (("info", True), ("error", False)):
-        http_port, metrics_port = free_port(), free_port()
+        http_port, metrics_port = free_ports(2)
         env = {"HTTP_PORT": http_port, "METRICS_PORT": metrics_port, "LOG_LEVEL": level}
         said = _served(path, env, http_port, metrics_port)
         assert ('"event":"call"' in said) is expected, (level, said)
@@ -238,7 +232,7 @@ def recovery(starter: Starter) -> None:
 
 
 def _breaker(gateway: Gateway) -> Breaker:
-    return gateway.call(lambda: gateway.master.runtime.targets.guard("llm/*").breaker)
+    return gateway.call(lambda: gateway.master.runtime.targets.circuits.guard("llm/any").breaker)
 
 
 @effect("LLM_BASE_URL", "LLM_API_KEY", "LLM_MODEL")

@@ -151,7 +151,7 @@ def test_metrics(gateway: Gateway, simulators: list[Simulator]) -> None:
     total = [v for n, v in values.items() if n.startswith("neurogate_gateway_requests_total{")]
     assert sum(total) == 9
     assert values['neurogate_gateway_request_duration_seconds_count{route="*"}'] == 9
-    state = 'neurogate_gateway_circuit_breaker_state{worker="worker-%d/*"}'
+    state = 'neurogate_gateway_circuit_breaker_state{worker="worker-%d/llama3.2"}'
     assert [values[state % number] for number in range(3)] == [1, 0, 0]
     written = "neurogate_worker_tokens_generated_total{"
     assert sum(v for n, v in values.items() if n.startswith(written)) == tokens == 45

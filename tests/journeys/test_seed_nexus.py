@@ -133,7 +133,7 @@ def test_every_call_is_linked_to_its_user(gateway: Gateway) -> None:
         for _ in range(calls):
             body = {"user_id": user, "provider": "openai", **JOKE}
             answers.append(httpx.post(f"{gateway.url}/api/generate", json=body).json()["usage"])
-    assert gateway.master.runtime.ledger.flush()
+    assert gateway.master.runtime.ledger.flush(60)
     rows = asyncio.run(_usage(gateway))
     assert [rows[user].calls for user in users] == [2, 1]
     assert float(rows[users[0]].cost_usd) == pytest.approx(answers[0]["cost_usd"] * 2)

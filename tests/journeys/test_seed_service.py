@@ -21,11 +21,15 @@ def simulator(starter: Starter) -> Simulator:
     return starter.simulator(tokens=12)[0]
 
 
+def before(starter: Starter, simulator: Simulator, timeout: str = "60s") -> Gateway:
+    env = {"OPENAI_API_KEY": "sk-provider", "OPENAI_BASE_URL": f"{simulator.url}/v1"}
+    settings = {"LLM_TIMEOUT": timeout, "LLM_CIRCUIT_BREAKER_ENABLED": "false"}
+    return from_environment(starter, API_KEYS="dev-secret-key", **env, **settings)
+
+
 @pytest.fixture
 def gateway(starter: Starter, simulator: Simulator) -> Gateway:
-    env = {"OPENAI_API_KEY": "sk-provider", "OPENAI_BASE_URL": f"{simulator.url}/v1"}
-    timeouts = {"LLM_TIMEOUT": "300ms", "LLM_CIRCUIT_BREAKER_ENABLED": "false"}
-    return from_environment(starter, API_KEYS="dev-secret-key", **env, **timeouts)
+    return before(starter, simulator)
 
 
 def ask(gateway: Gateway, body: Any = None, headers: Any = None) -> httpx.Response:
@@ -67,9 +71,10 @@ def test_request_id(gateway: Gateway) -> None:
     ],
 )
 def test_failure_modes_upstream(
-    gateway: Gateway, simulator: Simulator, fault: str, status: int, code: str
+    starter: Starter, simulator: Simulator, fault: str, status: int, code: str
 ) -> None:
     """Each failure of the provider has its status, and none of the provider's own words leak."""
+    gateway = before(starter, simulator, timeout="300ms" if fault == "silence" else "60s")
     simulator.fault = fault
     reply = ask(gateway)
     assert (reply.status_code, reply.json()["code"]) == (status, code)

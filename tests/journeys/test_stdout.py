@@ -9,12 +9,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ports import free_ports
 
 from tests.support import process as processes
 from tests.support.gateway import DEFAULT_POLICIES, KEY, Starter, default_settings, write
 
 CALLS = 300  # of about 600 bytes each: more than twice what a pipe holds
-SECONDS = 30
+SECONDS = 60
 ROOT = Path(__file__).resolve().parents[2]
 BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
@@ -23,7 +24,7 @@ BODY = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 def test_nobody_reads(starter: Starter, tmp_path: Path, closed: bool) -> None:
     """Calls go on while stdout is full, or its reader has gone, and the gateway ends well."""
     _, url = starter.simulator(tokens=2)
-    gateway_port, admin_port = processes.free_ports(2)
+    gateway_port, admin_port = free_ports(2)
     settings = default_settings(url)
     settings["listen"] |= {
         "gateway": f"127.0.0.1:{gateway_port}",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import signal
 import socket
 import time
@@ -20,25 +21,37 @@ from click.testing import CliRunner
 from llmitm.call import CallRecord, Principal
 from llmitm.cli import main
 from llmitm.config.load import load
-from llmitm.policy.limits import Limit
-from llmitm.scopes import Scopes
+from llmitm.scopes import Allowances, Scopes
 from llmitm.stores.reader import open_reader
-from llmitm.stores.remote_accounts import LEASE
 from tests.stores.postgres_server import PostgresServer
 from tests.support.gateway import KEY, Starter
+from tests.support.prompt import seconds_until, within_a_second
 from tests.support.rig import AUTH, CHAT
 from tests.support.valkey import Stored, url_of, valkey
 from tests.support.wire import DONE, STREAM_HEAD, Peer, Upstream, connect, finish, token
-from tests.support.workers import Fleet, host_of, post, send, start, until
+from tests.support.workers import SECONDS, Fleet, host_of, post, send, start, until
 
-LIMITED, HELD = "sk-limited-0123456789", "sk-held-0123456789"
-HELD_CALLS = 8
+LIMITED, SLOTS, MONEY = (f"sk-{name}-0123456789" for name in ("limited", "slots", "money"))
+HELD_CALLS, TOKENS = 8, 5
+LEASE = 10.0  # seconds
 POLICIES = {
     "keys": {
         "keys": [
             {"id": "dev", "key": KEY},
             {"id": "limited", "key": LIMITED, "limits": {"requests_per_minute": 100}},
-            {"id": "held", "key": HELD, "limits": {"concurrent": HELD_CALLS}},
+            {"id": "slots", "key": SLOTS, "limits": {"concurrent": HELD_CALLS}},
+            {"id": "money", "key": MONEY, "budgets": [{"usd": HELD_CALLS * TOKENS, "per": "day"}]},
+        ]
+    },
+    # A dollar for each token of an answer.
+    "prices": {
+        "prices": [
+            {
+                "provider": "sim",
+                "model": "*",
+                "input_per_million": 0,
+                "output_per_million": 1_000_000,
+            }
         ]
     },
     "resilience": {"timeouts": {"first_token": 60, "between_tokens": 60}},
@@ -56,11 +69,11 @@ class Ground:
     shared: str
     stack: ExitStack
 
-    def fleet(self, name: str, ledger: str = "", provider: str = "") -> Fleet:
+    def fleet(self, name: str, ledger: str = "", provider: str = "", lease: float = 30) -> Fleet:
         directory = self.directory / name
         directory.mkdir()
         return self.stack.enter_context(
-            start(directory, provider or self.provider, self.shared, POLICIES, ledger)
+            start(directory, provider or self.provider, self.shared, POLICIES, ledger, lease)
         )
 
 
@@ -100,11 +113,12 @@ def test_all_serve(fleet: Fleet) -> None:
     before = fleet.metric("llmitm_requests_total")
     clients = fleet.clients()
     assert sorted(clients) == sorted(fleet.pids)
+    until(lambda: fleet.metric("llmitm_in_flight") == 0)
     asked = fleet.metric("llmitm_requests_total") - before
     assert [post(peer, KEY).status for peer in clients.values()] == [200, 200]
+    until(lambda: fleet.metric("llmitm_in_flight") == 0)
     assert fleet.metric("llmitm_requests_total") - before == asked + 2
     assert fleet.metric("llmitm_workers_ready") == 2
-    assert fleet.metric("llmitm_in_flight") == 0
 
 
 async def test_exactly_the_limit_is_admitted(fleet: Fleet) -> None:
@@ -131,19 +145,28 @@ def test_draining_a_target(fleet: Fleet) -> None:
     for action in ("drain", "undrain"):
         change = {"target": "sim/*", "action": action}
         reply = fleet.admin.post("/admin/targets", json=change)
-        assert [row["draining"] for row in reply.json()["targets"]] == [action == "drain"]
+        draining = {row["target"]: row["draining"] for row in reply.json()["targets"]}
+        assert draining["sim/*"] == (action == "drain")
 
 
 def test_a_revoked_key(fleet: Fleet) -> None:
     """A key that the command line revokes stops working on every worker within a second."""
-    secret = cli("keys", "create", "-c", fleet.config, "--id", "ci").splitlines()[-1]
     clients = fleet.clients()
-    for peer in clients.values():
-        until(partial(answers, peer, secret, 200))
-    cli("keys", "revoke", "-c", fleet.config, "ci")
-    deadline = time.monotonic() + 1
-    for peer in clients.values():
-        until(partial(answers, peer, secret, 401), deadline - time.monotonic())
+    names = (f"ci{number}" for number in itertools.count())
+
+    def everywhere(secret: str, status: int) -> float:
+        return sum(
+            seconds_until(partial(answers, peer, secret, status)) for peer in clients.values()
+        )
+
+    def revoked() -> float:
+        name = next(names)
+        secret = cli("keys", "create", "-c", fleet.config, "--id", name).splitlines()[-1]
+        everywhere(secret, 200)
+        cli("keys", "revoke", "-c", fleet.config, name)
+        return everywhere(secret, 401)
+
+    within_a_second(revoked)
 
 
 def answers(peer: Peer, key: str, status: int) -> bool:
@@ -190,44 +213,53 @@ def counted(fleet: Fleet) -> float:
     return sum(fleet.metrics("llmitm_requests_total", 'target="sim/counted"'))
 
 
-def test_slots_of_a_dead_worker(fleet: Fleet) -> None:
-    """What calls of a killed worker held is held for their lease, and no longer."""
-    clients = [connect(fleet.settle().url) for _ in range(HELD_CALLS)]
-    for peer in clients:
-        send(peer, HELD, "m@stall:after=1", stream=True)
+def test_what_a_dead_worker_held(ground: Ground) -> None:
+    """What calls of a killed worker held comes back within their lease, and nothing else does."""
+    fleet = ground.fleet("leased", lease=LEASE)
+    clients = [connect(fleet.url) for _ in range(2 * HELD_CALLS)]
+    for peer, key in zip(clients, [SLOTS, MONEY] * HELD_CALLS, strict=True):
+        send(peer, key, "m@stall:after=1", stream=True, max_tokens=TOKENS)
         peer.until(b"data: ")
-    assert refused(fleet)
+    assert refused(fleet, SLOTS) == "rate_limit_exceeded"
+    assert refused(fleet, MONEY) == "insufficient_quota"
     served = [fleet.server_of(peer) for peer in clients]
-    fleet.kill(served[0])
-    closed = [peer for peer, pid in zip(clients, served, strict=True) if pid == served[0]]
-    for peer in closed:
-        assert b"[DONE]" not in peer.rest()
-    assert refused(fleet)
+    # Of each key's calls those that go on.
+    alive = [HELD_CALLS - served[n::2].count(served[0]) for n in range(2)]
     stored = Stored(fleet.shared, LEASE)
     try:
-        limit = held_limit(fleet)
-        now = time.time()
-        assert stored.level(limit, now).spent == HELD_CALLS
-        assert stored.level(limit, now + LEASE + 1).spent == 0
+        [slots], [money] = allowances(fleet, "slots").limits, allowances(fleet, "money").budgets
+        fleet.kill(served[0])
+        killed = time.monotonic()
+        assert stored.level(slots, time.time()).spent == HELD_CALLS
+        assert stored.level(money, time.time()).held == money.amount
+        until(lambda: time.monotonic() > killed + LEASE)
+        assert stored.level(slots, time.time()).spent == alive[0]
+        assert stored.level(money, time.time()).held == alive[1] * money.amount // HELD_CALLS
     finally:
         stored.close()
-        for peer in clients:
-            peer.close()
+    more = [connect(fleet.settle().url) for _ in range(HELD_CALLS - alive[0])]
+    for peer in more:
+        send(peer, SLOTS, "m@stall:after=1", stream=True, max_tokens=TOKENS)
+        peer.until(b"data: ")
+    assert refused(fleet, SLOTS)
+    for peer in clients + more:
+        peer.close()
 
 
-def refused(fleet: Fleet) -> bool:
+def refused(fleet: Fleet, key: str) -> str | None:
+    """Why a call of this key isn't admitted."""
     peer = connect(fleet.url)
     try:
-        return post(peer, HELD).status == 429
+        reply = post(peer, key, max_tokens=TOKENS)
+        return None if reply.status == 200 else str(reply.json["error"]["code"])
     finally:
         peer.close()
 
 
-def held_limit(fleet: Fleet) -> Limit:
+def allowances(fleet: Fleet, key_id: str) -> Allowances:
     policies = load(Path(fleet.config), {}).policies
-    key = next(key for key in policies.keys if key.id == "held")
-    [limit] = Scopes().of(policies, Principal("held", policy=key), "m", "*").limits
-    return limit
+    key = next(key for key in policies.keys if key.id == key_id)
+    return Scopes().of(policies, Principal(key_id, policy=key), "m", "*")
 
 
 @dataclass
@@ -240,7 +272,7 @@ class Load:
     ended: dict[str, float] = field(default_factory=dict)
 
     async def client(self) -> None:
-        async with httpx.AsyncClient(headers=AUTH, timeout=20) as client:
+        async with httpx.AsyncClient(headers=AUTH, timeout=60) as client:
             while self.running:
                 self.made += 1
                 try:
@@ -333,7 +365,7 @@ def test_told_twice(starter: Starter) -> None:
         peer.until(b"data: ")
         gateway.call(gateway.master.end)
         gateway.call(gateway.master.end)
-        gateway.done.result(10)
+        gateway.done.result(SECONDS)
         assert DONE not in peer.rest()
     assert [record.model for record in records(gateway.master.loaded.gateway.store.ledger)] == [
         "m@stall:after=1"

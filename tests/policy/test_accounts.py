@@ -12,7 +12,7 @@ from math import inf
 import pytest
 
 from llmitm.policy import accounts as module
-from llmitm.policy.account import Allowance
+from llmitm.policy.account import Allowance, Level
 from llmitm.policy.accounts import Accounts, Grant, Shortage, Unknown
 from llmitm.policy.budget import Budget
 from llmitm.policy.limits import Kind, Limit
@@ -161,9 +161,9 @@ def test_parallel_calls_cannot_overshoot(accounts: Both) -> None:
 def test_what_is_reserved_is_told_apart(accounts: Both) -> None:
     """A level says what of it is only reserved."""
     grant = granted(accounts, [DAY, MONTH], [4000, 4000])
-    assert accounts.level(DAY, NOW) == (4000, 4000, MIDNIGHT)
+    assert accounts.level(DAY, NOW) == Level(4000, 4000, MIDNIGHT)
     accounts.settle(grant, [1500, 1500], NOW)
-    assert accounts.level(DAY, NOW) == (1500, 0, MIDNIGHT)
+    assert accounts.level(DAY, NOW) == Level(1500, 0, MIDNIGHT)
 
 
 def test_calendar_window_ends_at_once(accounts: Both) -> None:
@@ -238,7 +238,8 @@ def test_a_thousand_mixed_ends_leave_nothing_held(accounts: Both) -> None:
         total += used
         accounts.settle(grant, [0, used], NOW)
     assert spent(accounts, of[0]) == 0
-    assert accounts.level(of[1], NOW)[:2] == (total, 0)
+    level = accounts.level(of[1], NOW)
+    assert (level.spent, level.held) == (total, 0)
 
 
 def test_idle_accounts_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def live(configuration: Loaded | None = None, /, *, env: Any = None, **parts: An
     """A runtime of the given configuration, or of no configuration at all."""
     found = configuration or loaded()
     targets = Targets(found.gateway, Metrics())
-    targets.apply(found.policies)
+    targets.circuits.apply(found.policies)
     runtime = SimpleNamespace(
         gateway=found.gateway, policies=found.policies, env=env or {}, targets=targets, **parts
     )

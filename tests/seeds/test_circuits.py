@@ -51,7 +51,7 @@ def test_wall_clock() -> None:
 def test_workers() -> None:
     """Every target is a worker, with its circuit and its load."""
     targets = live(loaded(WORKER_ADDRESSES="a:1,b:2")).targets
-    targets.guard("worker-1/*").breaker.force_open(time.monotonic())
+    targets.circuits.guard("worker-1/*").breaker.force_open(time.monotonic())
     told = workers(targets)
     assert [worker["worker_id"] for worker in told] == ["worker-0", "worker-1"]
     assert [worker["healthy"] for worker in told] == [True, False]

@@ -13,6 +13,7 @@ from llmitm.seeds.health import Health
 from tests.seeds.live import live, loaded
 
 PROVIDERS = {"OLLAMA_URL": "http://ollama:1", "OPENAI_API_KEY": "k", "OPENAI_MODEL": "gpt-4o"}
+CIRCUIT = "openai/gpt-4o"
 
 
 class Probes:
@@ -67,7 +68,7 @@ async def test_one_of_several_is_enough(probes: Probes) -> None:
 
 async def test_an_open_circuit_is_not_probed(probes: Probes, running: Runtime) -> None:
     """A target that is left alone is left alone by its health check too."""
-    running.targets.guard("openai/*").breaker.force_open(time.monotonic())
+    running.targets.circuits.guard(CIRCUIT).breaker.force_open(time.monotonic())
     status, body = await Health().of_models(running)
     assert (status, body["circuit_breaker_state"], probes.asked) == (500, "open", [])
 
@@ -100,6 +101,6 @@ async def test_all_targets_where_no_model_is_the_default(probes: Probes) -> None
 
 def test_the_gateways_own_health(running: Runtime) -> None:
     """The gateway is healthy with a circuit open: that is how it is meant to work."""
-    running.targets.guard("openai/*").breaker.force_open(time.monotonic())
+    running.targets.circuits.guard(CIRCUIT).breaker.force_open(time.monotonic())
     told = Health().of_gateway(running)
     assert (told["status"], told["llm"]["circuit_breaker_state"]) == ("healthy", "open")

@@ -85,7 +85,7 @@ async def test_silence(sim: Simulator, connection: Connection, dialect: str) -> 
 
 async def test_slow_headers(connection: Connection, dialect: str) -> None:
     """The status line is there long before the headers are."""
-    await connection.post(PATHS[dialect], ask(dialect, "slow-headers:seconds=0.2", stream=True))
+    await connection.post(PATHS[dialect], ask(dialect, "slow-headers:seconds=0.8", stream=True))
     assert await connection.read_until(b"\r\n") == b"HTTP/1.1 200 OK\r\n"
     before = time.monotonic()
     await connection.read_until(b"\r\n\r\n")
@@ -94,7 +94,7 @@ async def test_slow_headers(connection: Connection, dialect: str) -> None:
 
 async def test_slow_first_token(connection: Connection, dialect: str) -> None:
     """The headers are there long before the first token is; everything comes."""
-    fault = "slow-first-token:first-token=0.2"
+    fault = "slow-first-token:first-token=0.8"
     await connection.post(PATHS[dialect], ask(dialect, fault, stream=True), close=True)
     await connection.read_until(b"\r\n\r\n")
     before = time.monotonic()

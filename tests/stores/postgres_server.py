@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-START_SECONDS = 30
+import psutil
+
+START_SECONDS = 90
 _USER = "nobody"  # PostgreSQL refuses to run as root
 _SETTINGS = {"fsync": "off", "shared_buffers": "16MB", "max_connections": "40"}
 
@@ -67,9 +69,20 @@ class PostgresServer:
     def stop(self) -> None:
         """End at once, without a word to the clients."""
         if self._process is not None:
+            main = psutil.Process(self._process.pid)
+            hanging = [each for each in (main, *main.children()) if each.status() == "stopped"]
             self._process.send_signal(signal.SIGQUIT)
+            for each in hanging:
+                each.resume()
             self._process.wait(START_SECONDS)
             self._process = None
+
+    def hang(self) -> None:
+        """Answer no more, and keep all connections, until it is stopped."""
+        assert self._process is not None
+        main = psutil.Process(self._process.pid)
+        for each in (main, *main.children()):
+            each.suspend()
 
     def remove(self) -> None:
         self.stop()

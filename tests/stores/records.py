@@ -11,6 +11,7 @@ from typing import Any
 
 from llmitm.call import AttemptRecord, CallRecord
 
+SECONDS = 60.0  # far longer than anything here takes, on a machine that is busy too
 NOON = 1_795_176_000.0  # 2026-11-20 12:00 UTC
 
 
@@ -47,14 +48,14 @@ def make(**changes: Any) -> CallRecord:
     return CallRecord(**fields | changes)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
     """Wait until a condition holds, and let the event loop run."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 -- nothing tells of a file or a state
             await asyncio.sleep(0.001)
 
 
-def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+def until(condition: Callable[[], bool], seconds: float = SECONDS) -> None:
     """Wait until a condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

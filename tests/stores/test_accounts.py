@@ -65,24 +65,33 @@ async def test_an_absent_ledger_is_not_waited_for_long(monkeypatch: pytest.Monke
     grant = await store.take([DAY], [900])
     assert isinstance(grant, Grant)
     ledger.open.set()
-    await asyncio.gather(*store._learning.values())
+    await asyncio.gather(*(each.task for each in store._learning.values()))
     assert (await store.settle(grant, [100]))[0].spent == 500
 
 
-async def test_a_failing_ledger_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until it answers."""
-    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
-    ledger = Ledger(400, failures=3)
-    store = AccountStore(Clock(), ledger)
+async def test_a_ledger_that_fails_once() -> None:
+    """It is asked again at once: only its connection may have been lost."""
+    store = AccountStore(Clock(), Ledger(400, failures=1))
     assert isinstance(await store.take([DAY], [700]), Shortage)
-    assert ledger.asked == 4
+
+
+async def test_a_failing_ledger(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is asked until it answers. No call waits for that."""
+    monkeypatch.setattr(module, "HISTORY_SECONDS", 1e9)
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.0)
+    ledger = Ledger(400, failures=4)
+    store = AccountStore(Clock(), ledger)
+    assert isinstance(await store.take([DAY], [700]), Grant)
+    await asyncio.gather(*(each.task for each in store._learning.values()))
+    assert ledger.asked == 5
+    assert (await store.level(DAY)).spent == 1100
 
 
 async def test_running_calls_are_renewed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call keeps what it holds for as long as it runs, and no longer."""
     renewed = asyncio.Event()
     clock = Clock()
-    store = AccountStore(clock)
+    store = AccountStore(clock, renew=0)
     renew = store._renew
 
     async def tell() -> None:
@@ -90,7 +99,6 @@ async def test_running_calls_are_renewed(monkeypatch: pytest.MonkeyPatch) -> Non
         renewed.set()
 
     monkeypatch.setattr(store, "_renew", tell)
-    monkeypatch.setattr(module, "RENEW_SECONDS", 0.0)
     grant = await store.take([SLOT], [1])
     assert isinstance(grant, Grant)
     running = asyncio.create_task(store.run())

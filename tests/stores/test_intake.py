@@ -6,7 +6,7 @@ import asyncio
 import threading
 
 from llmitm.stores.intake import Entry, Intake
-from tests.stores.records import make
+from tests.stores.records import SECONDS, make
 
 
 def test_bound() -> None:
@@ -37,7 +37,7 @@ async def test_wakes() -> None:
     thread = threading.Thread(target=append)
     thread.start()
     while len(taken) < len(calls):
-        await asyncio.wait_for(intake.wait(), 10)
+        await asyncio.wait_for(intake.wait(), SECONDS)
         found = intake.oldest(7)
         intake.drop(len(found))
         taken += found
@@ -49,5 +49,5 @@ async def test_does_not_wait_for_what_is_there() -> None:
     """An entry that came before the wait ends it at once."""
     intake = Intake(10)
     intake.append(make())
-    await asyncio.wait_for(intake.wait(), 10)
+    await asyncio.wait_for(intake.wait(), SECONDS)
     assert len(intake.oldest(10)) == 1

@@ -16,10 +16,11 @@ import pytest
 
 from llmitm.stores.errors import Misconfigured, Unavailable
 from llmitm.stores.ledger import Ledger, _spool_directory, open_ledger
+from llmitm.stores.postgres import _CONNECT_TIMEOUT
 from llmitm.stores.reader import Reader, open_reader
 from tests.stores.conftest import Open
 from tests.stores.postgres_server import PostgresServer
-from tests.stores.records import NOON, make, until
+from tests.stores.records import NOON, SECONDS, make, until
 
 ROOT = Path(__file__).parents[2]
 EVERYTHING = 1_000_000
@@ -39,7 +40,7 @@ async def test_what_is_appended_arrives(ledger: Ledger, reader: Reader) -> None:
     calls = [make(), make(cost_usd=None, key=None, user=None, attempts=(), error="internal")]
     for call in calls:
         ledger.append(call)
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     assert [await reader.call(call.request_id) for call in calls] == calls
     assert (ledger.healthy, ledger.spool_records, ledger.dropped) == (True, 0, 0)
 
@@ -50,7 +51,7 @@ async def test_a_call_counts_once(ledger: Ledger, url: str) -> None:
     for _ in range(2):
         ledger.append(call)
         ledger.append(call)
-        assert ledger.flush()
+        assert ledger.flush(SECONDS)
     assert await held(url) == {call.request_id}
 
 
@@ -69,7 +70,7 @@ async def test_a_bad_record_holds_up_nothing(ledger: Ledger, url: str) -> None:
     bad = [make(ts=float("nan")), make(duration_ms=float("nan")), make(cost_usd="a lot")]
     for call in [*good[:10], *bad, *good[10:]]:
         ledger.append(call)
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     assert ledger.dropped == len(bad)
     assert await held(url) == {call.request_id for call in good}
 
@@ -81,7 +82,7 @@ async def test_any_text_is_fine(ledger: Ledger, reader: Reader) -> None:
     """What a client may send as a model's name, however odd, never breaks the ledger."""
     for name in NAMES:
         ledger.append(make(model=name, key=name, user=name, team=name, target=name, route=name))
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     assert ledger.dropped == 0
     assert sum(row.calls for row in await reader.usage(by="model")) == len(NAMES)
 
@@ -91,7 +92,7 @@ async def test_content_is_kept_apart(ledger: Ledger, reader: Reader) -> None:
     call = make()
     ledger.append(call)
     ledger.append_content(call.request_id, call.ts, "why?\0", None)
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     content = await reader.content(call.request_id)
     assert content is not None
     assert (content.ts, content.request, content.response) == (call.ts, "why?\ufffd", None)
@@ -104,7 +105,7 @@ async def test_prune(ledger: Ledger, reader: Reader, url: str) -> None:
     for call in calls:
         ledger.append(call)
         ledger.append_content(call.request_id, call.ts, "q", "a")
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     assert await ledger.prune(NOON + 3600) == 1
     assert await ledger.prune_content(NOON + 7200) == 2
     assert [c.request_id for c in await reader.calls()] == [c.request_id for c in calls[:0:-1]]
@@ -122,7 +123,7 @@ async def test_close_flushes(url: str, spool: Path) -> None:
     ledger.close()
     ledger.append(make())
     assert ledger.dropped == 1
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     assert await held(url) == {call.request_id for call in calls}
     assert files(spool) == []
 
@@ -136,7 +137,7 @@ async def test_memory(opened: Open, tmp_path: Path) -> None:
     ledger = opened("sqlite:///:memory:")
     call = make()
     ledger.append(call)
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     assert await held("sqlite:///:memory:") == {call.request_id}
 
 
@@ -194,13 +195,13 @@ async def test_postgres_stops_and_returns(
         before = time.perf_counter()
         ledger.append(call)
         slowest = max(slowest, time.perf_counter() - before)
-    assert slowest < 0.5
+    assert slowest < _CONNECT_TIMEOUT / 2  # nobody waited for the server
     assert not ledger.flush(0.5)
     assert 2000 <= ledger.spool_records <= 3000
     with pytest.raises(Unavailable):
         await ledger.prune(0)
     restarted.start()
-    assert ledger.flush(20)
+    assert ledger.flush(SECONDS)
     assert (ledger.healthy, ledger.dropped) == (True, 0)
     assert await held(postgres_url) == {call.request_id for call in calls}
 
@@ -213,10 +214,10 @@ async def test_postgres_is_down_at_the_start(
     first = opened(postgres_url)
     call = make()
     first.append(call)
-    first.close(0.2)
+    first.close(0.5)
     assert not first.healthy
     restarted.start()
-    assert opened(postgres_url).flush()
+    assert opened(postgres_url).flush(SECONDS)
     assert await held(postgres_url) == {call.request_id}
 
 
@@ -231,7 +232,7 @@ async def test_postgres_hangs(postgres: PostgresServer, postgres_url: str, opene
             ledger.append(call)
             assert not ledger.flush(0.02)
     await lock.close()
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     assert await held(postgres_url) == {call.request_id for call in calls}
 
 
@@ -259,7 +260,7 @@ async def test_kill(
         restarted.start()
     else:
         assert old <= await held(url)  # before any next process looks after it
-    assert opened(url).flush(20)
+    assert opened(url).flush(SECONDS)
     assert old <= await held(url)
 
 

@@ -13,6 +13,7 @@ from llmitm.stores.link import Address, Link, StoreDown, address_of
 from llmitm.stores.lua import Script
 from tests.support.valkey import hanging, valkey
 
+SECONDS = 40
 ECHO = Script("return ARGV[1]", "8bdf9b7ff0e6a5a1b2a9c4e2a3c1b1d8f3ae2b4f")
 
 
@@ -32,14 +33,14 @@ class Changes:
         self.said.put_nowait(up)
 
     async def next(self) -> bool:
-        return await asyncio.wait_for(self.said.get(), 10)
+        return await asyncio.wait_for(self.said.get(), SECONDS)
 
 
 @asynccontextmanager
 async def linked(url: str, changes: Callable[[bool], None] = lambda _: None) -> AsyncIterator[Link]:
     link = Link(url, (), changes)
     task = asyncio.create_task(link.run())
-    await asyncio.wait_for(link.tried.wait(), 10)
+    await asyncio.wait_for(link.tried.wait(), SECONDS)
     try:
         yield link
     finally:
@@ -98,7 +99,7 @@ async def test_a_lost_store(server: ValkeyServer) -> None:
         port = server.port
         server.terminate()
         with pytest.raises(StoreDown):
-            await asyncio.wait_for(waiting, 10)
+            await asyncio.wait_for(waiting, SECONDS)
         assert not await changes.next()
         again = ValkeyServer(port=port)
         again.start()

@@ -10,7 +10,7 @@ from llmitm.stores.filters import Filters
 from llmitm.stores.ledger import Ledger
 from llmitm.stores.periods import DAY
 from llmitm.stores.reader import Reader
-from tests.stores.records import NOON, make
+from tests.stores.records import NOON, SECONDS, make
 
 
 async def test_pages(ledger: Ledger, reader: Reader) -> None:
@@ -18,7 +18,7 @@ async def test_pages(ledger: Ledger, reader: Reader) -> None:
     calls = [make(ts=NOON + second) for second in (0, 1, 1, 1, 2, 3)]
     for call in calls:
         ledger.append(call)
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     ids: list[str] = []
     while page := await reader.calls(2, before=ids[-1] if ids else None):
         ids += [call.request_id for call in page]
@@ -41,7 +41,7 @@ async def test_filters(
     """Only calls that match."""
     for second, key in enumerate(["dev", "ops", "dev"]):
         ledger.append(make(ts=NOON + second, key=key))
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     assert [call.ts - NOON for call in await reader.calls(filters=filters)] == seconds
 
 
@@ -60,7 +60,7 @@ async def test_spend(ledger: Ledger, reader: Reader) -> None:
             make(ts=NOON + day * DAY, key=key, user=user, team=team, cost_usd=Decimal(usd))
         )
     ledger.append(make(cost_usd=None))
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     assert [
         await reader.spend("key", "dev", NOON),
         await reader.spend("key", "dev", NOON + 0.001),

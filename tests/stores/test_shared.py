@@ -7,23 +7,25 @@ from pathlib import Path
 
 import pytest
 
+from llmitm.config.gateway import Store
 from llmitm.policy.accounts import Grant
 from llmitm.policy.limits import Kind, Limit
 from llmitm.stores.shared import Shared
 from tests.support.valkey import url_of, valkey
 
+SECONDS = 40
 SLOT = Limit("key:a", Kind.CONCURRENT, 1)
 
 
 def opened(url: str, tmp_path: Path) -> Shared:
-    ledger = f"sqlite:///{tmp_path / 'ledger.db'}"
-    return Shared(url, ledger, lambda _seconds: True, lambda _target, _opened: None)
+    store = Store(ledger=f"sqlite:///{tmp_path / 'ledger.db'}", shared=url)
+    return Shared(store, lambda _seconds: True, lambda _target, _opened: None)
 
 
 async def used(shared: Shared) -> None:
     ready = asyncio.Event()
     running = asyncio.create_task(shared.run(ready))
-    await asyncio.wait_for(ready.wait(), 10)
+    await asyncio.wait_for(ready.wait(), SECONDS)
     shared.tell("sim/m", True)
     grant = await shared.limits.take([SLOT], [1])
     assert isinstance(grant, Grant)

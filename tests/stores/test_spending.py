@@ -16,6 +16,7 @@ from llmitm.policy.periods import Period
 from llmitm.stores.database import open_database
 from llmitm.stores.ledger import Ledger, open_ledger
 from llmitm.stores.spending import Spending
+from tests.stores.records import SECONDS
 
 NOON = 1_795_262_400.0  # 2026-11-21 12:00 UTC
 HOUR = 3600.0
@@ -41,7 +42,7 @@ async def spending(tmp_path: Path) -> AsyncIterator[tuple[Ledger, Spending]]:
     ledger = open_ledger(url)
 
     async def flushed() -> None:
-        assert ledger.flush()
+        assert ledger.flush(SECONDS)
 
     spending = Spending(open_database(url), flushed)
     yield ledger, spending

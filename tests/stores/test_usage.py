@@ -17,7 +17,7 @@ from llmitm.stores.ledger import Ledger
 from llmitm.stores.periods import DAY, HOUR
 from llmitm.stores.reader import Reader
 from llmitm.stores.usage import By, UsageRow, usage_query
-from tests.stores.records import NOON, make
+from tests.stores.records import NOON, SECONDS, make
 
 INDIA = 19_800  # five and a half hours east
 CALLS = 400
@@ -110,6 +110,10 @@ WAYS: list[tuple[By | None, int]] = [
     ("day", 0),
     ("day", -5 * HOUR),
     ("day", INDIA),
+    ("day", -INDIA),
+    ("day", 12 * HOUR + 45 * 60),
+    ("day", 14 * HOUR),
+    ("day", -12 * HOUR),
 ]
 
 
@@ -118,7 +122,7 @@ async def test_adds_up(ledger: Ledger, reader: Reader) -> None:
     calls = some_calls()
     for call in calls:
         ledger.append(call)
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     for filters in CUTS:
         for by, utc_offset in WAYS:
             rows = await reader.usage(filters, by=by, utc_offset=utc_offset)
@@ -132,7 +136,7 @@ async def test_order(ledger: Ledger, reader: Reader) -> None:
     for key, day, cost in [("a", 2, "1"), ("b", 0, "3"), ("c", 1, "2"), ("d", 1, None)]:
         usd = None if cost is None else Decimal(cost)
         ledger.append(make(key=key, ts=NOON + day * DAY, cost_usd=usd))
-    assert ledger.flush()
+    assert ledger.flush(SECONDS)
     by_key = [row.group for row in await reader.usage(by="key")]
     by_day = [row.group for row in await reader.usage(by="day")]
     assert by_key == ["b", "c", "a", "d"]
@@ -143,15 +147,16 @@ async def test_to_the_cent(ledger: Ledger, reader: Reader) -> None:
     """Ten thousand amounts that binary fractions can't hold add up exactly."""
     for _ in range(10_000):
         ledger.append(make(cost_usd=Decimal("0.1000000001")))
-    assert ledger.flush(20)
+    assert ledger.flush(SECONDS)
     [row] = await reader.usage()
     assert row.cost_usd == Decimal("1000.000001")
 
 
-def test_offset() -> None:
-    """Days begin on quarter hours."""
+@pytest.mark.parametrize("offset", [60, DAY, -DAY, 10**24 * HOUR])
+def test_offset(offset: int) -> None:
+    """Days begin on quarter hours of a day."""
     with pytest.raises(ValueError, match="quarter hours"):
-        usage_query(Filters(), "day", 60)
+        usage_query(Filters(), "day", offset)
 
 
 @pytest.mark.parametrize("build", [lambda: usage_query(Filters(key="x' OR 1=1"), "key")])

@@ -20,7 +20,7 @@ from llmitm.stores.segment import Line
 from llmitm.stores.spool import Spool
 from llmitm.stores.tables import Table
 from llmitm.stores.writer import Writer
-from tests.stores.records import eventually, make
+from tests.stores.records import SECONDS, eventually, make
 
 
 class Scripted:
@@ -98,12 +98,12 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_tries_again(bench: Bench, faults: list[LedgerError]) -> None:
     """What the database does not take now it gets later, in order, and once."""
     bench.start()
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     bench.database.faults = list(faults)
     bench.append(*"abc")
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     bench.append("d")
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     assert bench.arrived == list("abcd")
     assert (bench.writer.healthy, bench.writer.dropped) == (True, 0)
 
@@ -113,7 +113,7 @@ async def test_opened(bench: Bench, fault: LedgerError | None) -> None:
     """The first contact with the database is reported once, as it went."""
     bench.database.faults = [fault] if fault else []
     bench.start()
-    outcome = await asyncio.wait_for(asyncio.wrap_future(bench.writer.opened), 5)
+    outcome = await asyncio.wait_for(asyncio.wrap_future(bench.writer.opened), SECONDS)
     assert outcome is fault
 
 
@@ -127,7 +127,7 @@ async def test_disk_does_not_wait_for_the_database(bench: Bench) -> None:
     assert not await bench.writer.flush(0)
     assert bench.arrived == []
     bench.database.gate.set()
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     assert bench.arrived == ["r0", "r1", "r2"]
 
 
@@ -137,7 +137,7 @@ async def test_refused(bench: Bench, refused: str) -> None:
     bench.database.refused = set(refused)
     bench.append(*"abcdefgh")
     bench.start()
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     assert bench.arrived == [name for name in "abcdefgh" if name not in refused]
     assert bench.writer.dropped == len(refused)
 
@@ -155,7 +155,7 @@ async def test_spool_is_full(bench: Bench, caplog: pytest.LogCaptureFixture) -> 
     bench.append("more")
     assert not await bench.writer.flush(0)
     bench.database.gate.set()
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     assert bench.arrived == names[:kept]
     assert sum("lost" in message for message in caplog.messages) == 1
 
@@ -169,7 +169,7 @@ async def test_content_leaves_room(bench: Bench) -> None:
     bench.append("a")
     assert not await bench.writer.flush(0)
     bench.database.gate.set()
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     tables = [table for table, _ in bench.database.rows]
     assert (tables.count("content"), tables.count("calls"), bench.writer.dropped) == (4, 1, 6)
 
@@ -179,7 +179,7 @@ async def test_a_bug_does_not_end_it(bench: Bench, caplog: pytest.LogCaptureFixt
     bench.start()
     bench.database.faults = [RuntimeError("a bug"), RuntimeError("another")]
     bench.append(*"abc")
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     assert bench.arrived == list("abc")
     assert any("starts again" in message for message in caplog.messages)
 
@@ -189,7 +189,7 @@ async def test_a_newer_versions_records(bench: Bench) -> None:
     bench.spool.append([Line("z", b"[]")])
     bench.append("a")
     bench.start()
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     assert (bench.arrived, bench.writer.dropped) == (["a"], 1)
 
 
@@ -199,7 +199,7 @@ async def test_adopts_while_it_runs(
     """What another process leaves behind arrives without a restart."""
     monkeypatch.setattr(module, "_ADOPT_EVERY", 0.01)
     bench.start()
-    assert await bench.writer.flush(5)
+    assert await bench.writer.flush(SECONDS)
     other = Bench(tmp_path)
     other.append("left")
     assert not await other.writer.flush(0)

@@ -21,8 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.support.tools import ROOT, tool
 
 FOLDER = ROOT / "deploy" / "load-balancers"
-START_SECONDS = 20
-STOP_SECONDS = 10
+START_SECONDS = 60
+STOP_SECONDS = 30
 
 Command = Callable[[str, Path], list[str]]
 

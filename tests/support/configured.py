@@ -33,5 +33,5 @@ def targets_of(policies: Policies | None = None, *providers: str) -> Targets:
     policies = policies or Policies()
     names = providers or {t.provider for route in policies.routes for t in route.targets}
     targets = Targets(gateway_of(dict.fromkeys(names or ("p",), SIM)), Metrics())
-    targets.apply(policies)
+    targets.circuits.apply(policies)
     return targets

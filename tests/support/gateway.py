@@ -18,8 +18,8 @@ from llmitm.simulator.server import Simulator
 from llmitm.simulator.settings import Settings
 
 KEY = "sk-client-0123456789"
-START_SECONDS = 20
-STOP_SECONDS = 40
+START_SECONDS = 60
+STOP_SECONDS = 60
 
 
 class LoopThread:

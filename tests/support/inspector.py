@@ -12,7 +12,7 @@ from llmitm.simulator.server import Simulator
 from tests.support.gateway import KEY, Gateway, Starter
 
 Flow = dict[str, Any]
-WAIT_SECONDS = 15
+WAIT_SECONDS = 60
 LISTEN = {"gateway": "127.0.0.1:0", "admin": "127.0.0.1:0", "inspector": "127.0.0.1:0"}
 FEW_KEY = "sk-few-0123456789"
 PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages", "ollama": "/api/chat"}
@@ -81,7 +81,9 @@ def ask(
         "messages": [{"role": "user", "content": text}],
     }
     headers = {"authorization": f"Bearer {key}", "cookie": "session=abc"}
-    return httpx.post(gateway.url + PATHS[dialect], json=body, headers=headers, timeout=30)
+    return httpx.post(
+        gateway.url + PATHS[dialect], json=body, headers=headers, timeout=WAIT_SECONDS
+    )
 
 
 def url_of(gateway: Gateway) -> str:
@@ -98,7 +100,7 @@ class Inspecting:
         # No connection is kept, so that there is nothing to close; and no TLS to prepare.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.Client(
-            base_url=self.url, headers=headers, limits=limits, verify=False, timeout=30
+            base_url=self.url, headers=headers, limits=limits, verify=False, timeout=WAIT_SECONDS
         )
         self._http.get("/")
         self._http.headers["x-xsrftoken"] = self._http.cookies["_mitmproxy_xsrf"]
@@ -115,9 +117,16 @@ class Inspecting:
     def flows(self) -> list[Flow]:
         return list(self.get("/flows").json())
 
+    def ended(self) -> list[Flow]:
+        """The flows once all calls have ended, which is a moment after their answers."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while _running(found := self.flows()):
+            assert time.monotonic() < deadline, _running(found)
+        return found
+
     def calls(self) -> list[Flow]:
-        """The flows that are no attempts."""
-        return [flow for flow in self.flows() if not flow["comment"].startswith("↳")]
+        """Those of them that are no attempts."""
+        return [flow for flow in self.ended() if not flow["comment"].startswith("↳")]
 
     def wait(self, condition: Callable[[Flow], object], count: int = 1) -> list[Flow]:
         """The flows that satisfy `condition`, once there are `count`."""
@@ -144,3 +153,8 @@ class Inspecting:
     def edit(self, flow: Flow, content: str) -> None:
         change = {"request": {"content": content}}
         self.ask("PUT", f"/flows/{flow['id']}", json=change)
+
+
+def _running(flows: list[Flow]) -> list[str]:
+    """What those calls say that are on their way."""
+    return [flow["comment"] for flow in flows if flow["comment"].endswith("…")]

@@ -17,8 +17,8 @@ from llmitm.proxy_mode import CA_CERTIFICATE
 from tests.support.gateway import DEFAULT_POLICIES, KEY, default_settings, write
 from tests.support.tools import tool
 
-START_SECONDS = 30
-STOP_SECONDS = 20
+START_SECONDS = 90
+STOP_SECONDS = 60
 ADDRESS = "203.0.113.7"  # of no machine: whoever reaches it was redirected
 BODY = '{"model": "gpt-4o", "messages": [{"role": "user", "content": "hello"}]}'
 _USER = [] if os.geteuid() == 0 else ["--map-root-user"]
@@ -76,7 +76,7 @@ class Island:
         """Status and body of a chat that a program makes which knows of no proxy."""
         command = [
             tool("curl") if curl == "curl" else curl,
-            *("-sS", "--max-time", "20", "--cacert", str(self.ca / CA_CERTIFICATE)),
+            *("-sS", "--max-time", "60", "--cacert", str(self.ca / CA_CERTIFICATE)),
             *("--resolve", f"{host}:443:{ADDRESS}", "--noproxy", "*"),
             *("-w", "%{stderr}%{http_code}", "-d", BODY, *options),
             f"https://{host}/v1/chat/completions",

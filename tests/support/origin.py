@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 
 from tests.support.wire import Message
 
-SECONDS = 10.0
+SECONDS = 40.0
 
 
 class Caller:

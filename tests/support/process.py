@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,11 +15,12 @@ from typing import Any, Self
 
 import httpx
 import psutil
+from ports import free_ports
 
 from tests.support.gateway import DEFAULT_POLICIES, default_settings, write
 
-START_SECONDS = 30
-STOP_SECONDS = 20
+START_SECONDS = 90
+STOP_SECONDS = 60
 
 
 @dataclass
@@ -96,12 +96,3 @@ def _await_ready(process: Process) -> None:
                 said = process.log.with_name("errors.log").read_text()
                 raise AssertionError(f"the gateway did not start: {said}") from None
         time.sleep(0.05)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on, so far."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(s.getsockname()[1]) for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports

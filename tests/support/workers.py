@@ -19,7 +19,7 @@ from tests.support.rig import CHAT
 from tests.support.wire import Message, Peer, chat, connect, request
 
 WORKERS = 2
-SECONDS = 40
+SECONDS = 60
 PAUSE = 0.05  # so that looking does not take what the gateway needs
 
 
@@ -131,11 +131,13 @@ def start(
     shared: str,
     policies: Mapping[str, Any],
     ledger: str = "",
+    lease: float = 30,
     **more: Any,
 ) -> Fleet:
     """A gateway all of whose workers accept calls. `more` is for gateway.yaml."""
     ledger = ledger or f"sqlite:///{directory / 'ledger.db'}"
-    settings = {"workers": WORKERS, "store": {"ledger": ledger, "shared": shared}, **more}
+    store = {"ledger": ledger, "shared": shared, "lease": lease}
+    settings = {"workers": WORKERS, "store": store, **more}
     running = process.start(directory, provider_url, settings, policies)
     return Fleet(running, directory, ledger, shared).settle()
 

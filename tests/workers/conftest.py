@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from llmitm.config.load import Loaded, load
+from llmitm.workers import process
 from tests.support.gateway import DEFAULT_POLICIES, default_settings, write
 
 ACTOR = Path(__file__).with_name("actor.py")
@@ -17,6 +18,12 @@ ACTOR = Path(__file__).with_name("actor.py")
 def acted(part: str) -> tuple[str, ...]:
     """The command of a worker that plays this part."""
     return (sys.executable, str(ACTOR), part)
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A played worker takes its time to start; whoever asks it meanwhile waits."""
+    monkeypatch.setattr(process, "COLLECT_SECONDS", 60.0)
 
 
 @pytest.fixture

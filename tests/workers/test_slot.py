@@ -16,7 +16,7 @@ from llmitm.workers.process import Worker
 from llmitm.workers.slot import GaveUp, Slot
 
 Play = Callable[[str], tuple[str, ...]]
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 class Place:

@@ -41,7 +41,7 @@ async def run(play: Play, loaded: Loaded) -> AsyncIterator[Run]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1000):
+    for _ in range(6000):
         if condition():
             return
         await asyncio.sleep(0.01)
