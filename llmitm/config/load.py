@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +19,7 @@ from llmitm.config.names import check_policies
 from llmitm.config.policies import POLICY_FILES, Policies, PolicyFiles, assemble
 from llmitm.config.problems import ConfigErrors, Problem, in_order, suggestion
 from llmitm.config.source import read
+from llmitm.config.stamps import Stamps, stamps
 from llmitm.config.validate import validate
 
 _USUAL_POLICIES = "../policies"
@@ -26,12 +27,16 @@ _USUAL_POLICIES = "../policies"
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A configuration without problems. `files` are all that were read."""
+    """A configuration without problems.
+
+    `files` are all that were read, `stamps` the versions of the policies' before they were.
+    """
 
     gateway: Gateway
     policies: Policies
     warnings: tuple[Problem, ...] = ()
     files: tuple[Path, ...] = ()
+    stamps: Stamps = field(default_factory=dict)
 
 
 def load(path: Path | None, env: Mapping[str, str], now: datetime | None = None) -> Loaded:
@@ -39,7 +44,10 @@ def load(path: Path | None, env: Mapping[str, str], now: datetime | None = None)
 
     Raises `ConfigErrors` with every problem of all files.
     """
-    documents = from_environment.documents(env) if path is None else _read_all(path, env)
+    if path is None:
+        documents, seen = from_environment.documents(env), stamps(None)
+    else:
+        documents, seen = _read_all(path, env)
     override(documents, env)
     gateway = validate(Gateway, documents["gateway"])
     check_gateway(documents["gateway"])
@@ -47,7 +55,7 @@ def load(path: Path | None, env: Mapping[str, str], now: datetime | None = None)
     warnings = in_order(w for document in documents.values() for w in document.warnings)
     if gateway is None or policies is None:
         raise _errors(documents)
-    return Loaded(gateway, policies, warnings, _files(documents))
+    return Loaded(gateway, policies, warnings, _files(documents), seen)
 
 
 def load_policies(
@@ -71,12 +79,13 @@ def load_policies(
     return policies
 
 
-def _read_all(path: Path, env: Mapping[str, str]) -> dict[str, Document]:
+def _read_all(path: Path, env: Mapping[str, str]) -> tuple[dict[str, Document], Stamps]:
     gateway = read(Path(os.path.abspath(path)), env)
     if gateway.get("store", "ledger") is None:
         gateway.put(("store", "ledger"), default_ledger(env), Place("defaults"))
     directory = _policy_directory(gateway)
-    return {"gateway": gateway, **_read_policies(directory, _entries(gateway), env)}
+    seen = stamps(directory)
+    return {"gateway": gateway, **_read_policies(directory, _entries(gateway), env)}, seen
 
 
 def _policy_directory(gateway: Document) -> Path | None:

@@ -12,14 +12,12 @@ from watchfiles import awatch
 from llmitm.config.load import Loaded, load_policies
 from llmitm.config.policies import Policies
 from llmitm.config.problems import ConfigErrors
+from llmitm.config.stamps import Stamps, stamp, stamps
 
 # An editor's several writes settle within STEP_MS; POLL_MS bounds how late an edit is seen that
 # the system does not announce, as on network mounts or behind a swapped symbolic link.
 STEP_MS = 50
 POLL_MS = 500
-
-type _Stamp = tuple[int, int, int] | None
-type Stamps = dict[Path, _Stamp]
 
 
 class PolicyWatcher:
@@ -43,7 +41,7 @@ class PolicyWatcher:
         self._on_change = on_change
         self._on_error = on_error
         self._lock = asyncio.Lock()
-        self.seen: Stamps = self._stamps()
+        self.seen = self._loaded_stamps(loaded.stamps)  # an edit since then is still to be seen
 
     async def run(self) -> None:
         """Watch until cancelled. Returns at once where there is no directory to watch."""
@@ -131,14 +129,5 @@ class PolicyWatcher:
 
     def _stamps(self) -> Stamps:
         """What tells one version of the files from the next, without reading them."""
-        directory = self._gateway.policies
-        found = directory.glob("*.yaml") if directory else ()
-        return {path: _stamp(path) for path in {*found, *self._files()}}
-
-
-def _stamp(path: Path) -> _Stamp:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return (stat.st_ino, stat.st_mtime_ns, stat.st_size)
+        own = {path: stamp(path) for path in self._files()}
+        return own | stamps(self._gateway.policies)

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from llmitm.config.load import Loaded
-from llmitm.config.reload import Stamps
+from llmitm.config.stamps import Stamps
 
 _LENGTH = struct.Struct("!I")
 

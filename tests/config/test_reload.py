@@ -70,6 +70,22 @@ async def test_applies_an_edit_in_place(watched: Watched) -> None:
     assert after.logging.level == "error"
 
 
+async def test_an_edit_while_the_gateway_starts(good: Configuration) -> None:
+    """What was edited after it was read, and before anybody watched, is seen."""
+    loaded = good.load()
+    (good.directory / "policies" / "logging.yaml").write_text("level: error\n")
+    said: asyncio.Queue[Policies | ConfigErrors] = asyncio.Queue()
+    watcher = PolicyWatcher(loaded, good.env, said.put_nowait, said.put_nowait)
+    task = asyncio.create_task(watcher.run())
+    async with asyncio.timeout(PATIENCE):
+        after = await said.get()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert isinstance(after, Policies)
+    assert after.logging.level == "error"
+
+
 async def test_bad_edit_changes_nothing(watched: Watched) -> None:
     """A broken edit is reported, and mended by the next good one."""
     before = watched.watcher.policies
