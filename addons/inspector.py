@@ -34,7 +34,9 @@ class Inspector:
         assert address is not None and live.lifecycle is not None  # or it were not in the list
         Export().load(loader)  # its options, for "copy as cURL"
         contentviews.add(LLMContentview)
-        self.parts = Parts(live.gateway.inspector, address, live.lifecycle, why)
+        self.parts = Parts(
+            live.gateway.inspector, address, live.lifecycle, why, live.inspector_socket
+        )
         try:
             self.parts.site.bind()
         except OSError as fault:

@@ -147,7 +147,7 @@ def simulate(host: str, port: int, fault: str | None, **settings: Any) -> None:
     \b
     Examples:
       llmitm simulate --pace 50
-      llmitm simulate --fault 429:retry_after=2
+      llmitm simulate --fault 429:retry-after=2
       curl -N localhost:4010/v1/chat/completions -d \\
         '{"model":"any@cut:after=5","stream":true,"messages":[{"role":"user","content":"hi"}]}'
     """

@@ -37,7 +37,7 @@ from llmitm.keyring import Keyring
 from llmitm.metrics import Metrics
 from llmitm.pipeline import listed, load_addons
 from llmitm.prices import PriceBook
-from llmitm.runtime import Runtime
+from llmitm.runtime import INSPECTOR_SUFFIX, Runtime
 from llmitm.simulator.server import Simulator
 from llmitm.simulator.settings import Settings
 from llmitm.stores.errors import LedgerError
@@ -109,6 +109,8 @@ class GatewayMaster(Master):
         targets.tell = self.shared.tell
         targets.price = self._price
         self.shared.linked = lambda up: metrics["llmitm_shared_store_up"].at().set(up)
+        if admin_socket is not None:
+            self.runtime.inspector_socket = admin_socket.with_suffix(INSPECTOR_SUFFIX)
         self.runtime.targets.circuits.apply(loaded.policies)
         self.lifecycle = self.runtime.lifecycle = Lifecycle(self.hooks, self.runtime)
 
@@ -149,7 +151,9 @@ class GatewayMaster(Master):
         await self._share()
         await self._listen()
         self.admin_address = await self._administer()
-        self.runtime.proxy.private_ports.add(self.admin_address[1])
+        # A worker's own is no port; that of the whole gateway is as private.
+        private = {self.admin_address[1], self.loaded.gateway.listen.admin.port}
+        self.runtime.proxy.private_ports |= private - {0}
         self._watch_policies()
         await self.running()
         self.ready.set()

@@ -11,6 +11,8 @@ from mitmproxy import ctx
 from llmitm.scopes import Scopes
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from llmitm.config.load import Loaded
     from llmitm.config.schema import Gateway, Policies
     from llmitm.engine.lifecycle import Lifecycle
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 
 
 SocketAddress = tuple[str, int]
+# A worker's inspector listens beside its admin API, on a socket that ends with this.
+INSPECTOR_SUFFIX = ".inspector"
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Runtime:
     lifecycle: Lifecycle | None = None
     proxy: ProxyMode = field(default_factory=ProxyMode)
     inspector: SocketAddress | None = None  # where the inspector listens
+    inspector_socket: Path | None = None  # where it does in one worker of several
 
     @property
     def gateway(self) -> Gateway:

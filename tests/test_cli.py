@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import signal
 import socket
@@ -18,6 +19,8 @@ import pytest
 
 from llmitm import __version__
 from llmitm.cli import main
+from llmitm.config.load import load
+from llmitm.simulator.faults import parse
 from tests.support.gateway import DEFAULT_POLICIES, default_settings, write
 from tests.support.terminal import run
 
@@ -46,6 +49,35 @@ def test_help(name: str) -> None:
     """Every command says what it does, with an example that can be copied."""
     output = run(*name.split()[1:], "--help").output
     assert re.search(rf"^ +{name}( |$)", output.split("Example")[-1], re.MULTILINE), output
+
+
+def examples() -> Iterator[str]:
+    """Every example of every command's help, as it would be typed."""
+    for command in ALL.values():
+        _, _, shown = (command.help or "").partition("Example")
+        for line in shown.splitlines():
+            if line.strip().startswith("llmitm "):
+                yield re.split(r"\s{2,}| > ", line.strip())[0]
+
+
+@pytest.mark.parametrize("example", sorted(set(examples())))
+def test_examples(example: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Examples are taken as they are printed, by the configuration that comes with them."""
+    monkeypatch.chdir(ROOT)
+    command, words = main, shlex.split(example)[1:]
+    while words and isinstance(command, click.Group):
+        command = command.commands[words.pop(0)]
+    words = [word.replace("/etc/llmitm/", "config/") for word in words]
+    given = command.make_context(example, words).params
+    if given.get("fault"):
+        assert parse(given["fault"])
+    named = {given[name] for name in ("reset", "drain") if given.get(name)}
+    assert named <= (shipped_targets() if named else set())
+
+
+def shipped_targets() -> set[str]:
+    loaded = load(ROOT / "config" / "gateway.yaml", {"LLMITM_DEV_KEY": "sk-dev"})
+    return {target.name for route in loaded.policies.routes for target in route.targets}
 
 
 @pytest.mark.parametrize("name", ALL)

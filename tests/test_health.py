@@ -21,7 +21,7 @@ from llmitm.runtime import Runtime
 from llmitm.targets import Targets
 from tests.support.fed import Fed
 
-SECONDS = 10
+SECONDS = 60
 OFTEN = {"every": 0.001, "failures": 2}
 
 

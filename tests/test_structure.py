@@ -32,6 +32,7 @@ ONLY_IN = {
         "llmitm/engine/upstream.py",
         "llmitm/engine/websocket.py",
         "llmitm/admin*",
+        "llmitm/inspector/worker.py",
         "llmitm/simulator/*",
     ),
 }

@@ -36,7 +36,10 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
             else:
                 live.circuits.drain(wanted.target, wanted.action == "drain")
         except KeyError:
-            raise web.HTTPNotFound(text=f"no target {wanted.target!r}; GET lists them") from None
+            known = ", ".join(name for name, *_ in live.circuits.snapshots())
+            raise web.HTTPNotFound(
+                text=f"no target {wanted.target!r}; there are {known or 'none'}"
+            ) from None
         return await show(request)
 
     app.router.add_get("/admin/targets", show)

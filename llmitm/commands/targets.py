@@ -30,8 +30,8 @@ def targets(config: Path | None, **actions: str | None) -> None:
     \b
     Examples:
       llmitm targets
-      llmitm targets --drain openai/gpt-4o
-      llmitm targets --reset openai/gpt-4o
+      llmitm targets --drain openai/gpt-4o-mini
+      llmitm targets --reset openai/gpt-4o-mini
     """
     gateway = read_config(config).gateway
     chosen = [{"action": name, "target": target} for name, target in actions.items() if target]

@@ -216,6 +216,8 @@ class Tunnel:
             attempt.usage = add_usage(attempt.usage, message.data)
             self._call.usage = attempt.usage
             await self._pass(message, client, from_client=False)
+        if message.type is WSMsgType.CLOSING:
+            return  # it is us who close it, because the client did
         if upstream.close_code in (None, 1006):
             attempt.error = Failure.STREAM_CUT.value
             attempt.outcome = failed(attempt, Failure.STREAM_CUT, "lost", committed=True).outcome

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from llmitm.config.address import Address
 from llmitm.config.schema import Inspector
@@ -18,7 +19,7 @@ from llmitm.inspector.summary import Scalar
 
 
 class Parts:
-    """One gateway's inspector, from load to done."""
+    """The inspector of one process, from load to done; in a worker of several on `socket`."""
 
     def __init__(
         self,
@@ -26,6 +27,7 @@ class Parts:
         address: Address,
         lifecycle: Lifecycle,
         why: Callable[[Seen], dict[str, Scalar]],
+        socket: Path | None = None,
     ) -> None:
         self.holds = Holds(settings)
         self.holds.set_filter(settings.hold)
@@ -34,7 +36,7 @@ class Parts:
         self.live = Live(self.book)
         self.desk = Desk(self.book, self.holds, self.replays, self.live)
         password = settings.password.reveal() if settings.password else None
-        self.site = Site(self.desk, self.live, address, password)
+        self.site = Site(self.desk, self.live, address, password, socket)
 
     def start(self) -> None:
         self.site.start()

@@ -6,13 +6,15 @@ import hmac
 import logging
 import secrets
 import socket
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import tornado.web
 from mitmproxy import flow as mitm_flow
 from mitmproxy.tools.web import app
 from tornado.httpserver import HTTPServer
-from tornado.netutil import bind_sockets
+from tornado.netutil import bind_sockets, bind_unix_socket
 
 from llmitm.config.address import Address
 from llmitm.inspector import page
@@ -21,6 +23,7 @@ from llmitm.inspector.live import Live
 
 logger = logging.getLogger(__name__)
 
+Rule = tuple[str, type[tornado.web.RequestHandler]]
 MAX_UPLOAD = 256 << 20  # bytes of a file of flows
 # A page of another site whose name resolves to this machine must not read what is shown here.
 LOCAL_NAMES = r"(?:localhost|127\.0\.0\.1|\[?::1\]?)"
@@ -93,24 +96,37 @@ class Updates(app.ClientConnection):
             self.update_filter(name, expression.pattern)
 
 
-class Application(app.Application):
-    """mitmweb's application without its own log-in, which belongs to mitmweb's options."""
+def page_handlers() -> list[Rule]:
+    """The page itself, without what it shows."""
+    return [
+        (r"/", Index),
+        (r"/page\.css", PageStyle),
+        (rf"/static/({page.SCRIPT})", PageScript),
+    ]
 
-    def __init__(self, desk: Desk, live: Live, password: str | None, port: int) -> None:
-        self.master = cast(Any, desk)
-        handlers = [rule for rule in app.handlers if rule[0] not in _LEFT_OUT]
-        handlers += [
-            (r"/", Index),
-            (r"/page\.css", PageStyle),
-            (rf"/static/({page.SCRIPT})", PageScript),
-            (r"/updates", Updates),
-            (_KILL, Kill),
-        ]
+
+class Application(app.Application):
+    """mitmweb's application without its own log-in, which belongs to mitmweb's options.
+
+    One that is not `guarded` is reached by a process that guards it.
+    """
+
+    def __init__(
+        self,
+        master: Any,
+        handlers: Sequence[Rule],
+        password: str | None,
+        port: int,
+        *,
+        guarded: bool = True,
+        **settings: Any,
+    ) -> None:
+        self.master = master
         tornado.web.Application.__init__(
             self,
             template_path=str(page.WEB / "templates"),
             static_path=str(page.WEB / "static"),
-            xsrf_cookies=True,
+            xsrf_cookies=guarded,
             xsrf_cookie_name="_mitmproxy_xsrf",  # the page looks for it by this name
             xsrf_cookie_kwargs={"samesite": "Strict"},
             cookie_secret=secrets.token_bytes(32),
@@ -119,37 +135,58 @@ class Application(app.Application):
             auth_cookie_name=lambda: f"llmitm-inspector-{port}",
             compiled_template_cache=False,
             log_function=lambda _: None,  # its lines would show the password of the log-in URL
-            live=live,
+            **settings,
         )
-        names = ".*" if password is not None else LOCAL_NAMES
-        self.add_handlers(names, handlers)
+        names = LOCAL_NAMES if guarded and password is None else ".*"
+        self.add_handlers(names, list(handlers))
 
 
 class Site:
-    """The listening inspector."""
+    """The listening inspector of one process.
 
-    def __init__(self, desk: Desk, live: Live, address: Address, password: str | None) -> None:
+    It listens on `address`, or where that is another process's on the Unix socket `path`, to
+    which only this user's processes come.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        live: Live,
+        address: Address,
+        password: str | None,
+        path: Path | None = None,
+    ) -> None:
         self._desk = desk
         self._live = live
         self._listen = address
         self._given = password
+        self._path = path
         self._sockets: list[socket.socket] = []
         self._server: HTTPServer | None = None
         self.address = (address.host, address.port)
 
     @property
     def url(self) -> str:
-        host, port = self.address
-        return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+        return f"http://{Address(*self.address)}/"
 
     def bind(self) -> None:
         """Take the address. Raises OSError where it can't be had."""
+        if self._path is not None:
+            self._sockets = [bind_unix_socket(str(self._path), mode=0o600)]
+            return
         self._sockets = bind_sockets(self._listen.port, self._listen.host)
         self.address = self._sockets[0].getsockname()[:2]
 
     def start(self) -> None:
         """Serve on the address that was taken."""
-        application = Application(self._desk, self._live, self._password(), self.address[1])
+        alone = self._path is None
+        address = Address(*self.address)
+        password = password_for(address, self._given) if alone else None
+        handlers: list[Rule] = [rule for rule in app.handlers if rule[0] not in _LEFT_OUT]
+        handlers += [*page_handlers(), (r"/updates", Updates), (_KILL, Kill)]
+        application = Application(
+            self._desk, handlers, password, address.port, guarded=alone, live=self._live
+        )
         self._server = HTTPServer(application, max_buffer_size=MAX_UPLOAD)
         self._server.add_sockets(self._sockets)
 
@@ -161,20 +198,21 @@ class Site:
                 cast(Updates, browser).close()
             await self._server.close_all_connections()
 
-    def _password(self) -> str | None:
-        """The password to ask for; None where only this machine can reach the inspector."""
-        if self._given:
-            return self._given
-        if self._listen.is_loopback:
-            return None
-        token = secrets.token_urlsafe(24)
-        logger.warning(
-            "the inspector has no password (inspector.password in gateway.yaml). "
-            "Until the next start: %s?token=%s",
-            self.url,
-            token,
-        )
-        return token
+
+def password_for(address: Address, given: str | None) -> str | None:
+    """The password to ask for; None where only this machine can reach the inspector."""
+    if given:
+        return given
+    if address.is_loopback:
+        return None
+    token = secrets.token_urlsafe(24)
+    logger.warning(
+        "the inspector has no password (inspector.password in gateway.yaml). "
+        "Until the next start: http://%s/?token=%s",
+        address,
+        token,
+    )
+    return token
 
 
 def _matches(password: str | None, given: str) -> bool:

@@ -18,7 +18,7 @@ from llmitm.admin import front
 from llmitm.config.address import Address
 from llmitm.config.load import Loaded
 from llmitm.config.reload import PolicyWatcher
-from llmitm.config.schema import Policies
+from llmitm.config.schema import Listen, Policies
 from llmitm.metrics import TABLE
 from llmitm.workers import plan
 from llmitm.workers.channel import Job
@@ -40,6 +40,7 @@ class Supervisor:
 
     address: Address
     admin_address: tuple[str, int]
+    listen: Listen  # with the ports that the system chose
 
     def __init__(
         self, loaded: Loaded, env: Mapping[str, str], command: Sequence[str] = COMMAND
@@ -69,6 +70,13 @@ class Supervisor:
                 self.address = stack.enter_context(held(listen.gateway))
             with _listening(listen.admin):
                 self.admin_address = await stack.enter_async_context(front.serving(self))
+            self.listen = listen.model_copy(
+                update={
+                    "gateway": self.address,
+                    "admin": Address(*self.admin_address),
+                    "inspector": await self._inspect(stack),
+                }
+            )
             tasks = [asyncio.create_task(self._announce()), asyncio.create_task(self._watch())]
             stack.push_async_callback(_cancel, tasks)
             await self._keep()
@@ -96,7 +104,7 @@ class Supervisor:
         # The newest edit may have been refused: the next worker is to see and say that, too.
         seen = self._watcher.seen if self._watcher.errors is None else {}
         return Job(
-            plan.of_worker(self.loaded, index, self.address),
+            plan.of_worker(self.loaded, index, self.listen),
             self._folder / f"{self._begun}.sock",
             dict(seen),
             frozenset(self.drained),
@@ -113,6 +121,16 @@ class Supervisor:
     def workers(self) -> list[Worker]:
         """The workers that run, or ran last, in the order of their places."""
         return [slot.worker for slot in self._slots if slot.worker is not None]
+
+    async def _inspect(self, stack: contextlib.AsyncExitStack) -> Address | None:
+        """Serve the inspector of all workers, where there is one; returns its address."""
+        address = self.loaded.gateway.listen.inspector
+        if address is None:
+            return None
+        from llmitm.inspector import front  # mitmproxy's web UI, which few need here
+
+        with _listening(address):
+            return await stack.enter_async_context(front.serving(self, address))
 
     async def _keep(self) -> None:
         patience = _PHASES * self.loaded.gateway.drain_timeout + _MARGIN

@@ -34,6 +34,7 @@ class FakeMaster(Master):
             lifecycle=object(),
             proxy=ProxyMode(),
             inspector=None,
+            inspector_socket=None,
             policies=SimpleNamespace(route_for=lambda _: None),
         )
 

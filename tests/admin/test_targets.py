@@ -65,7 +65,7 @@ def test_drain(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "said"),
     [
-        ({"target": "sim/c", "action": "drain"}, 404, "sim/c"),
+        ({"target": "sim/c", "action": "drain"}, 404, "there are sim/a, sim/b"),
         ({"target": "sim/c", "action": "reset"}, 404, "sim/c"),
         ({"target": "sim/a", "action": "explode"}, 400, "explode"),
         ({"target": "sim/a"}, 400, "action"),

@@ -201,13 +201,15 @@ def test_provider_that_takes_no_websocket(bench: Bench) -> None:
 
 
 def test_closed_by_the_client(bench: Bench) -> None:
-    """A client's closing code reaches the provider."""
+    """A client's closing code reaches the provider, of whom it is no failure."""
     with bench.both() as (client, provider):
         client.close(4001, "bye")
         with pytest.raises(ConnectionClosed) as closed:
             provider.recv(SECONDS)
         assert closed.value.rcvd is not None
         assert closed.value.rcvd.code == 4001
+        record = bench.watcher.wait()[0]
+        assert (record.error, record.attempts[0].error) == (None, None)
 
 
 def test_closed_by_the_provider(bench: Bench) -> None:

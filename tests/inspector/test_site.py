@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -97,6 +98,25 @@ async def test_a_taken_port() -> None:
         other = Site(site._desk, site._live, Address("127.0.0.1", site.address[1]), None)
         with pytest.raises(OSError, match="in use"):
             other.bind()
+
+
+async def test_one_worker_of_several(tmp_path: Path) -> None:
+    """On a socket of its own it asks for nothing: only this user's processes get there."""
+    path = tmp_path / "ui.inspector"
+    diary, holds = book()
+    live = Live(diary)
+    desk = Desk(diary, holds, Replays(diary, None), live)  # type: ignore[arg-type]
+    site = Site(desk, live, Address("0.0.0.0", 4002), "hunter22", path)
+    site.bind()
+    site.start()
+    try:
+        assert path.stat().st_mode & 0o077 == 0
+        transport = httpx.AsyncHTTPTransport(uds=str(path))
+        async with httpx.AsyncClient(transport=transport, base_url="http://any") as client:
+            assert (await client.get("/flows")).json() == []
+            assert (await client.post("/clear")).status_code == 200
+    finally:
+        await site.stop()
 
 
 def test_urls() -> None:

@@ -12,7 +12,7 @@ from tests.support.calls import watch
 from tests.support.gateway import KEY, Gateway, Starter
 from tests.support.inspector import Inspecting
 
-SECONDS = 10.0
+SECONDS = 60.0
 LOOPBACK = "127.0.0.1:0"
 LISTEN = {"gateway": LOOPBACK, "admin": LOOPBACK, "inspector": None}
 ROUTE = {"model": "*", "targets": [{"provider": "sim", "model": "m"}], "cache": {"ttl": "1h"}}
@@ -123,7 +123,7 @@ def test_usage(starter: Starter) -> None:
     """The ledger has a kept answer's call, under the target `cache`, for 0 dollars."""
     gateway = begin(starter)
     twice(gateway, CHAT, HELLO, headers=AUTH)
-    gateway.call(gateway.master.runtime.ledger.flush)
+    assert gateway.master.runtime.ledger.flush(SECONDS)
     rows = httpx.get(f"{gateway.admin_url}/admin/usage?by=target").json()["usage"]
     (row,) = (row for row in rows if row["group"] == "cache")
     assert (row["calls"], row["errors"], row["completion_tokens"]) == (1, 0, 0)

@@ -42,7 +42,7 @@ def kill(inspecting: Inspecting, flow: Flow) -> None:
 
 
 def ledger(gateway: Gateway) -> list[tuple[Any, ...]]:
-    gateway.master.runtime.ledger.flush()
+    assert gateway.master.runtime.ledger.flush(60)
     with sqlite3.connect(gateway.directory / "ledger.db") as database:
         query = "SELECT status, error, completion_tokens, estimated FROM calls ORDER BY ts"
         return list(database.execute(query).fetchall())
@@ -64,7 +64,7 @@ def test_a_stream_is_ended(starter: Starter, pool: ThreadPoolExecutor, dialect: 
     call = pool.submit(ask, gateway, dialect=dialect, stream=True)
     (running,) = inspecting.wait(lambda f: streams(f) and "first token" in f["comment"])
     kill(inspecting, running)
-    body = call.result(10).content
+    body = call.result(60).content
     assert SAID[dialect] in body and WHOLE[dialect] not in body
     (ended,) = inspecting.wait(lambda f: is_call(f) and f["marked"])
     assert ended["comment"].endswith("200 killed") and ended["marked"] == "❌"
@@ -90,7 +90,7 @@ def test_a_call_without_an_answer_is_ended(
         lambda f: is_call(f) == (row == "call") and "waiting" in f["comment"]
     )
     kill(inspecting, running)
-    reply = call.result(10)
+    reply = call.result(60)
     assert reply.status_code == 403
     assert reply.json()["error"]["code"] == "killed"
     assert reply.headers["x-should-retry"] == "false"
@@ -123,7 +123,7 @@ def test_a_session_is_ended(starter: Starter) -> None:
         (running,) = inspecting.wait(is_call)
         kill(inspecting, running)
         with pytest.raises(ConnectionClosed) as closed:
-            session.recv(10)
+            session.recv(60)
     assert closed.value.rcvd is not None
     assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (
         1008,
@@ -152,7 +152,7 @@ def test_sdks_raise(starter: Starter, pool: ThreadPoolExecutor) -> None:
         (running,) = inspecting.wait(lambda f: streams(f) and "first token" in f["comment"])
         kill(inspecting, running)
         with pytest.raises(fault, match="operator"):
-            call.result(10)
+            call.result(60)
         inspecting.wait(lambda f, one=running: f["id"] == one["id"] and "killed" in f["comment"])
     assert len(simulator.requests) == 2
 

@@ -88,6 +88,7 @@ def test_responses(smol: Smol, model: str) -> None:
     """OpenAI's SDK gets a response from APIs that have none, whole and streamed."""
     with openai.OpenAI(base_url=f"{smol.url}/v1", api_key=KEY, max_retries=0) as client:
         asked: Any = {"model": model, "input": MESSAGES, "max_output_tokens": TOKENS}
+        asked["extra_body"] = SURE
         with one_call(smol.watcher) as calls:
             whole = client.responses.create(**asked)
         assert whole.usage is not None

@@ -33,7 +33,7 @@ from tests.support.workers import SECONDS, Fleet, host_of, post, send, start, un
 
 LIMITED, SLOTS, MONEY = (f"sk-{name}-0123456789" for name in ("limited", "slots", "money"))
 HELD_CALLS, TOKENS = 8, 5
-LEASE = 5.0  # seconds
+LEASE = 10.0  # seconds
 POLICIES = {
     "keys": {
         "keys": [

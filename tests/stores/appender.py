@@ -16,7 +16,7 @@ def main(url: str, spool: str) -> None:
         call = make()
         ledger.append(call)
         print(call.request_id, time.monotonic(), flush=True)
-        time.sleep(0.001)
+        time.sleep(0.003)
 
 
 if __name__ == "__main__":

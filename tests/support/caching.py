@@ -16,7 +16,7 @@ from tests.support.calls import Watcher
 from tests.support.gateway import Gateway
 
 AVA, BEN, EVE, BOT, CAP = (f"sk-{name}-0123456789" for name in ("ava", "ben", "eve", "bot", "cap"))
-SECONDS = 10.0
+SECONDS = 60.0
 ROUTES: dict[str, Any] = {
     "kept": {"ttl": "1h"},
     "by-user": {"ttl": "1h", "scope": "user"},

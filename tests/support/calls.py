@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,8 @@ SECONDS = 40
 class Watcher:
     """An addon: every ended call's flow and record, in order."""
 
-    def __init__(self) -> None:
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
         self.records: list[CallRecord] = []
         self.flows: list[http.HTTPFlow] = []
         self._more = threading.Condition()
@@ -37,10 +39,19 @@ class Watcher:
         assert enough, f"{len(self.records)} of {calls} calls ended: {self.records}"
         return self.records
 
+    def settle(self) -> int:
+        """How many calls have ended, once none is on its way: answers come before their records."""
+        lifecycle = self._gateway.master.lifecycle
+        deadline = time.monotonic() + SECONDS
+        while self._gateway.call(lambda: lifecycle.in_flight or lifecycle._ending):
+            assert time.monotonic() < deadline, "a call does not end"
+            time.sleep(0.005)
+        return len(self.records)
+
 
 def watch(gateway: Gateway) -> Watcher:
     """A watcher that is the last addon of a running gateway."""
-    watcher = Watcher()
+    watcher = Watcher(gateway)
     master = gateway.master
 
     def add() -> None:
@@ -54,7 +65,7 @@ def watch(gateway: Gateway) -> Watcher:
 @contextmanager
 def one_call(watcher: Watcher) -> Iterator[list[CallRecord]]:
     """The record of the one call that is made inside the block, filled in at its end."""
-    before = len(watcher.records)
+    before = watcher.settle()
     found: list[CallRecord] = []
     yield found
     found.extend(watcher.wait(before + 1)[before:])

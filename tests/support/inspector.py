@@ -86,13 +86,17 @@ def ask(
     )
 
 
-class Inspecting:
-    """One operator's connection to the inspector of a gateway."""
+def url_of(gateway: Gateway) -> str:
+    address = gateway.master.runtime.inspector
+    assert address is not None
+    return "http://{}:{}".format(*address)
 
-    def __init__(self, gateway: Gateway, **headers: str) -> None:
-        address = gateway.master.runtime.inspector
-        assert address is not None
-        self.url = "http://{}:{}".format(*address)
+
+class Inspecting:
+    """One operator's connection to the inspector of a gateway, or to one at a URL."""
+
+    def __init__(self, gateway: Gateway | str, **headers: str) -> None:
+        self.url = gateway if isinstance(gateway, str) else url_of(gateway)
         # No connection is kept, so that there is nothing to close; and no TLS to prepare.
         limits = httpx.Limits(max_keepalive_connections=0)
         self._http = httpx.Client(

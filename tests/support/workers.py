@@ -132,10 +132,12 @@ def start(
     policies: Mapping[str, Any],
     ledger: str = "",
     lease: float = 30,
+    **more: Any,
 ) -> Fleet:
-    """A gateway all of whose workers accept calls."""
+    """A gateway all of whose workers accept calls. `more` is for gateway.yaml."""
     ledger = ledger or f"sqlite:///{directory / 'ledger.db'}"
-    settings = {"workers": WORKERS, "store": {"ledger": ledger, "shared": shared, "lease": lease}}
+    store = {"ledger": ledger, "shared": shared, "lease": lease}
+    settings = {"workers": WORKERS, "store": store, **more}
     running = process.start(directory, provider_url, settings, policies)
     return Fleet(running, directory, ledger, shared).settle()
 

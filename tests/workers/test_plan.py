@@ -22,28 +22,34 @@ def changed(loaded: Loaded, listen: dict[str, Any], **store: Any) -> Loaded:
 
 
 def test_a_share_of_the_listeners(loaded: Loaded) -> None:
-    """All workers listen on the gateway's port; mitmproxy's own listeners are the first one's."""
+    """All listen where the gateway does; mitmproxy's own listeners are the first one's."""
     inspector = Address("127.0.0.1", 4002)
-    given = changed(loaded, {"intercept": ("regular@8080",), "inspector": inspector})
-    plans = [of_worker(given, index, ADDRESS).gateway.listen for index in range(3)]
+    given = changed(loaded, {"intercept": ("regular@8080",)})
+    listen = given.gateway.listen.model_copy(update={"gateway": ADDRESS, "inspector": inspector})
+    plans = [of_worker(given, index, listen).gateway.listen for index in range(3)]
     assert {plan.gateway for plan in plans} == {ADDRESS}
     assert [plan.intercept for plan in plans] == [("regular@8080",), (), ()]
-    assert {plan.inspector for plan in plans} == {None}
+    assert {plan.inspector for plan in plans} == {inspector}
+
+
+def test_a_share_of_the_calls_that_are_shown(loaded: Loaded) -> None:
+    """Together the workers keep as many as the configuration says, or a few more."""
+    gateway = loaded.gateway.model_copy(update={"workers": 3})
+    plan = of_worker(replace(loaded, gateway=gateway), 0, gateway.listen)
+    assert (gateway.inspector.keep, plan.gateway.inspector.keep) == (500, 167)
 
 
 def test_everything_else_is_the_same(loaded: Loaded) -> None:
-    """A worker's configuration differs in its listeners only."""
-    plan = of_worker(loaded, 1, ADDRESS)
+    """A worker's configuration differs in nothing else."""
+    listen = loaded.gateway.listen.model_copy(update={"gateway": ADDRESS})
+    plan = of_worker(loaded, 1, listen)
     assert replace(plan, gateway=loaded.gateway) == loaded
-    same = {"listen": loaded.gateway.listen}
+    same = {"listen": loaded.gateway.listen, "inspector": loaded.gateway.inspector}
     assert plan.gateway.model_copy(update=same) == loaded.gateway
 
 
 def test_warnings(loaded: Loaded) -> None:
-    """Says that there is no inspector, and that ledgers in memory are several."""
+    """Says that ledgers in memory are several."""
     assert list(warnings(loaded)) == []
-    given = changed(loaded, {"inspector": Address("127.0.0.1", 4002)}, ledger=MEMORY_LEDGER)
-    [inspector, ledger] = warnings(given)
-    assert "inspector is off" in inspector
-    assert "workers: 1" in inspector
+    [ledger] = warnings(changed(loaded, {}, ledger=MEMORY_LEDGER))
     assert "PostgreSQL" in ledger

@@ -110,7 +110,7 @@ async def test_a_job(loaded: Loaded, tmp_path: Path) -> None:
     """A worker does as its job says; when its supervisor dies it ends: nobody else would end it."""
     process = await Worker.start()
     with held(loaded.gateway.listen.gateway) as address:
-        plan = of_worker(loaded, 1, address)
+        plan = of_worker(loaded, 1, loaded.gateway.listen.model_copy(update={"gateway": address}))
         # The policies are of no version that is there now: they are read again.
         job = Job(plan, tmp_path / "admin.sock", seen={}, drained=frozenset({"sim/old"}))
         await process.begin(job)
