@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from llmitm import __version__, logs
+from llmitm import __version__
 from llmitm.commands.common import (
     complain,
     config_option,
@@ -52,6 +52,8 @@ def serve(config: Path | None) -> None:
       llmitm serve
       llmitm serve -c /etc/llmitm/gateway.yaml
     """
+    from llmitm import logs
+
     loaded = read_config(config)
     policy = loaded.policies.logging
     logs.configure(policy.level, policy.format)

@@ -9,23 +9,24 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 from rich.markup import escape
 
-from llmitm import tokens
 from llmitm.commands.common import config_option, console, read_config, run, working
 from llmitm.commands.targets import ask
 from llmitm.config.load import Loaded
 from llmitm.config.schema import Address, Gateway, Provider
-from llmitm.engine.upstream import Upstream
-from llmitm.probe import probe
 from llmitm.stores.database import sqlite_path
 from llmitm.stores.errors import LedgerError
 from llmitm.stores.link import Link
 from llmitm.stores.reader import open_reader
 from llmitm.stores.remote_accounts import SCRIPTS
+
+# What only this command needs is imported where it is used: every command loads this file.
+if TYPE_CHECKING:
+    from llmitm.engine.upstream import Upstream
 
 
 class Finding(NamedTuple):
@@ -71,6 +72,8 @@ async def examine(loaded: Loaded) -> AsyncIterator[Finding]:
     yield await _ledger(gateway.store.ledger)
     yield await _shared(gateway.store.shared)
     yield await asyncio.to_thread(_tokenizer)
+    from llmitm.engine.upstream import Upstream
+
     upstream = Upstream()
     try:
         for name, provider in gateway.providers.items():
@@ -151,6 +154,8 @@ async def _shared(url: str) -> Finding:
 
 
 def _tokenizer() -> Finding:
+    from llmitm import tokens
+
     try:
         return Finding(True, "tokenizer", f"{tokens.count_text('hello world', 'gpt-4o')} tokens")
     except tokens.RanksError as fault:
@@ -158,6 +163,8 @@ def _tokenizer() -> Finding:
 
 
 async def _provider(upstream: Upstream, name: str, provider: Provider) -> Finding:
+    from llmitm.probe import probe
+
     what = f"provider {name}"
     if not provider.base_url:
         return Finding(True, what, "runs inside the gateway")

@@ -39,7 +39,8 @@ _FROM_CALLS = (
     " sum(cache_write_tokens) AS cache_write_tokens,"
     " sum(completion_tokens) AS completion_tokens, sum(reasoning_tokens) AS reasoning_tokens,"
     " count(*) FILTER (WHERE estimated) AS estimated,"
-    " count(*) FILTER (WHERE cost_pico IS NULL) AS unpriced,"
+    " count(*) FILTER (WHERE cost_pico IS NULL"
+    " AND (status < 400 OR prompt_tokens + completion_tokens > 0)) AS unpriced,"
     " coalesce(sum(cost_pico), 0) AS cost_pico"
 )
 
@@ -49,8 +50,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
 
     `group` is the value of what was asked for, None for calls that have none; a day is
     `YYYY-MM-DD`. `errors` are calls that ended with an error or a status from 400 on,
-    `estimated` those whose tokens the gateway counted, `unpriced` those without a known price,
-    which `cost_usd` leaves out.
+    `estimated` those whose tokens the gateway counted, `unpriced` those that used something
+    without a known price, which `cost_usd` leaves out.
     """
 
     group: str | None

@@ -39,8 +39,8 @@ def some_calls() -> list[CallRecord]:
             status=(status := dice.choice([200, 200, 429, 503])),
             error="upstream_unavailable" if status == 503 else None,
             estimated=dice.random() < 0.2,
-            prompt_tokens=dice.randrange(1000),
-            completion_tokens=dice.randrange(1000),
+            prompt_tokens=dice.randrange(1000) * (used := dice.random() < 0.8),
+            completion_tokens=dice.randrange(1000) * used,
             cost_usd=dice.choice([None, PRICE * dice.randrange(1000)]),
         )
         for _ in range(CALLS)
@@ -59,9 +59,13 @@ def summed(group: str | None, calls: list[CallRecord]) -> UsageRow:
         completion_tokens=sum(c.completion_tokens for c in calls),
         reasoning_tokens=sum(c.reasoning_tokens for c in calls),
         estimated=sum(c.estimated for c in calls),
-        unpriced=sum(c.cost_usd is None for c in calls),
+        unpriced=sum(c.cost_usd is None and used_something(c) for c in calls),
         cost_usd=sum((c.cost_usd or Decimal(0) for c in calls), Decimal(0)),
     )
+
+
+def used_something(call: CallRecord) -> bool:
+    return call.status < 400 or call.prompt_tokens + call.completion_tokens > 0
 
 
 def expected(

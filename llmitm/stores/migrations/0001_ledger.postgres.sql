@@ -67,7 +67,10 @@ BEGIN
         count(*), count(*) FILTER (WHERE error IS NOT NULL OR status >= 400),
         sum(prompt_tokens), sum(cached_tokens), sum(cache_write_tokens),
         sum(completion_tokens), sum(reasoning_tokens),
-        count(*) FILTER (WHERE estimated), count(*) FILTER (WHERE cost_pico IS NULL),
+        count(*) FILTER (WHERE estimated),
+        count(*) FILTER (
+            WHERE cost_pico IS NULL AND (status < 400 OR prompt_tokens + completion_tokens > 0)
+        ),
         coalesce(sum(cost_pico), 0)
     FROM fresh CROSS JOIN (VALUES (3600::bigint), (86400::bigint)) AS spans (span)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8

@@ -65,7 +65,10 @@ CREATE TRIGGER calls_usage AFTER INSERT ON calls BEGIN
         1, new.error IS NOT NULL OR new.status >= 400,
         new.prompt_tokens, new.cached_tokens, new.cache_write_tokens,
         new.completion_tokens, new.reasoning_tokens,
-        new.estimated, new.cost_pico IS NULL, coalesce(new.cost_pico, 0)
+        new.estimated,
+        new.cost_pico IS NULL
+            AND (new.status < 400 OR new.prompt_tokens + new.completion_tokens > 0),
+        coalesce(new.cost_pico, 0)
     FROM (SELECT 3600 AS span UNION ALL SELECT 86400)
     WHERE true
     ON CONFLICT (span, start, key_id, user_id, team, route, model, target) DO UPDATE SET
