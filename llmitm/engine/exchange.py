@@ -16,7 +16,7 @@ from mitmproxy import http
 from llmitm.call import Attempt, Target, call_of
 from llmitm.engine.attempt import Body, Ready, begin
 from llmitm.engine.delivery import Delivery, report
-from llmitm.engine.failure import AttemptFailed
+from llmitm.engine.failure import AttemptFailed, untranslatable
 from llmitm.engine.hedge import race
 from llmitm.engine.hooks import HookTable
 from llmitm.engine.keepalive import KeepAlive
@@ -91,9 +91,11 @@ class Exchange:
         attempt = Attempt(target, len(call.attempts) + 1, target.model_for(call.model or "*"))
         provider = runtime.gateway.providers[target.provider]
         body = self._resumption.body(target) if self._resumption else call.body(self._flow)
-        translation = prepare(
-            self._flow, call, attempt, provider, runtime.targets.base_url(target.provider), body
-        )
+        base_url = runtime.targets.base_url(target.provider)
+        try:
+            translation = prepare(self._flow, call, attempt, provider, base_url, body)
+        except GatewayError as fault:
+            raise untranslatable(attempt, fault) from fault
         await self._admit(attempt)
         terms = Terms(call, self._policy.timeouts, translation, self._policy.hold)
         try:

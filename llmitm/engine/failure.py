@@ -56,6 +56,11 @@ def failed(
     return AttemptFailed(outcome, message)
 
 
+def untranslatable(attempt: Attempt, fault: GatewayError) -> AttemptFailed:
+    """The target's API can't say what the client asked: another target's may."""
+    return AttemptFailed(failed(attempt, Failure.UNTRANSLATABLE, "").outcome, str(fault), fault)
+
+
 def refused_in_stream(
     attempt: Attempt, raw: bytes, message: str, *, committed: bool = False
 ) -> AttemptFailed:
