@@ -37,12 +37,21 @@ class RateLimit:
         if not limits:
             return
         answer = await self._take(call, limits, await tokens_of(flow, call, limits))
-        now = answer.at if isinstance(answer, Grant) else answer.now
-        standings = policy.standings(limits, answer.levels, now)
-        call.reply_headers.update(rate_limit_headers(standings))
+        self._tell(call, limits, answer)
         if isinstance(answer, Shortage):
             raise refused(policy.refusal(limits, answer), answer.cost)
         self._open[call.request_id] = limits, answer
+
+    async def settle(self, flow: http.HTTPFlow) -> None:
+        """Tell how the limits stand also who is answered, or refused, before they are asked."""
+        call = call_of(flow)
+        limits = limits_of(call)
+        if not limits or call.request_id in self._open or _told(call):
+            return
+        nothing = await runtime().limits.take(limits, [0] * len(limits))
+        self._tell(call, limits, nothing)
+        if isinstance(nothing, Grant):
+            await _give_back(nothing)
 
     async def call_end(self, flow: http.HTTPFlow) -> None:
         call = call_of(flow)
@@ -58,6 +67,11 @@ class RateLimit:
 
     async def done(self) -> None:
         await self._waiting.close()
+
+    def _tell(self, call: Call, limits: Limits, answer: Grant | Shortage) -> None:
+        now = answer.at if isinstance(answer, Grant) else answer.now
+        standings = policy.standings(limits, answer.levels, now)
+        call.reply_headers.update(rate_limit_headers(standings))
 
     async def _take(self, call: Call, limits: Limits, tokens: int) -> Grant | Shortage:
         """Take what the call needs, now or, where calls may queue, when there is room."""
@@ -98,6 +112,10 @@ async def tokens_of(flow: http.HTTPFlow, call: Call, limits: Limits) -> int:
     output = estimate.output_bound(call, call.body(flow) or {}, likely)
     tokens = estimate.prompt_bound(flow, call) + output
     return tokens if tokens <= smallest else await estimate.count_prompt(flow, call) + output
+
+
+def _told(call: Call) -> bool:
+    return any(name.startswith("x-ratelimit-") for name in call.reply_headers)
 
 
 def worth_waiting(limit: Limit, shortage: Shortage) -> bool:

@@ -95,8 +95,8 @@ async def begin(upstream: Upstream, attempt: Attempt, terms: Terms, body: Body) 
             if redirects and attempt.method not in SAFE:
                 # Where it leads, our credential and the client's prompt were not meant to go.
                 raise failed(attempt, Failure.MALFORMED, "the provider redirects: see its base_url")
-            bodiless = attempt.method == "HEAD" or answer.status == 204
-            if redirects or bodiless or not (_is_json(answer) or terms.reads_json):
+            bodiless = attempt.method == "HEAD" or redirects
+            if bodiless or not (terms.reads_json or (_is_json(answer) and answer.status != 204)):
                 attempt.first_token = time.monotonic()
                 return Ready(attempt, answer, terms)
             failure, wait = Failure.TOTAL_TIMEOUT, timeouts.total

@@ -191,6 +191,7 @@ class Delivery:
         """Keep a waiting client's connection busy; False once the answer has begun."""
         if self._flow.response is not None:
             return False
+        self.call.status = 200  # as which the reply begins
         return self.reply.comment(self._headers())
 
     async def close(self) -> None:

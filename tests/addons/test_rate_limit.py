@@ -109,6 +109,29 @@ async def test_counted_where_the_bound_is_too_much(stage: Stage) -> None:
     assert await tokens_of(made, call, limits_of(call)) == 100 + 8
 
 
+async def test_headers_of_a_call_that_never_asked(stage: Stage) -> None:
+    """Who is refused, or answered, before the limits are asked hears of them and uses nothing."""
+    addon = configured(stage, requests_per_minute=5, tokens_per_minute=900, concurrent=2)
+    before = await left(stage)
+    made = flow(stage)
+    await addon.settle(made)
+    headers = call_of(made).reply_headers
+    assert headers["x-ratelimit-remaining-requests"] == "5"
+    assert headers["x-ratelimit-remaining-tokens"] == "900"
+    assert await left(stage) == before
+
+
+async def test_headers_stay_as_they_were_when_asked(stage: Stage) -> None:
+    """A reply says what was left when its call began."""
+    addon = configured(stage, requests_per_minute=5)
+    first, second = flow(stage), flow(stage)
+    call_of(second).request_id = "req_2"
+    for made in (first, second):
+        await addon.request(made)
+    await addon.settle(first)
+    assert call_of(first).reply_headers["x-ratelimit-remaining-requests"] == "4"
+
+
 async def test_settled_for_what_was_used(stage: Stage) -> None:
     """Tokens become those of the answer, the slot is free, the request stays used."""
     addon = configured(stage, requests_per_minute=5, tokens_per_minute=10_000, concurrent=2)

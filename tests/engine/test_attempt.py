@@ -158,6 +158,14 @@ async def test_success_that_answers_nothing(
     assert (ended.status, ended.failure, ended.ok) == (status, failure, False)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_no_content_is_no_answer(stream: bool) -> None:
+    """A model has something to say; what deletes a file has not."""
+    assert (await outcome(Fed.whole(status=204), terms(stream=stream))).failure is Failure.EMPTY
+    ready = await ask(Fed.whole(status=204), terms("openai", "files"))
+    assert (ready.body, ready.stream) == (None, None)
+
+
 @pytest.mark.parametrize(("stream", "failure"), [(True, "stream_cut"), (False, "malformed")])
 async def test_a_page_is_no_answer(stream: bool, failure: str) -> None:
     """What a proxy before the provider shows to browsers is a failure, not an answer."""
