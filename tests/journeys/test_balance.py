@@ -12,7 +12,7 @@ from llmitm.simulator.server import Simulator
 from tests.support.gateway import KEY, Gateway, Starter
 
 # Far beyond what a busy machine adds to a call, so that the order of the two is never in doubt.
-SLOW = "ok:latency=0.7"
+SLOW = "ok:latency=3"
 CALLS = 20
 
 
@@ -94,6 +94,6 @@ async def test_the_idlest_is_asked(starter: Starter) -> None:
     """While one provider still works on a call, the other one gets the next."""
     two = Two(starter, "least_busy")
     for provider in two.providers:
-        provider.fault = "ok:latency=0.3"
+        provider.fault = "ok:latency=1.5"
     await two.calls(2, at_once=2)
     assert two.shares() == [1, 1]

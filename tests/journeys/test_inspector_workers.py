@@ -51,6 +51,7 @@ class Ground:
     def clients(self) -> list[Peer]:
         """A client of each worker, and nothing on the page."""
         peers = list(self.fleet.clients().values())
+        self.operator.ended()  # what is on its way would come back
         self.operator.post("/clear")
         return peers
 
@@ -82,7 +83,7 @@ def test_all_calls_are_shown(ground: Ground, operator: Inspecting) -> None:
     """Whichever worker a client got, its call and its attempt are there, and can be read."""
     clients = ground.clients()
     assert [post(peer, KEY).status for peer in clients] == [200] * WORKERS
-    shown = operator.flows()
+    shown = operator.ended()
     assert kinds(shown) == [False] * WORKERS + [True] * WORKERS
     for flow in shown:
         assert "── assistant" in operator.text(flow, "response", "LLM")
@@ -135,7 +136,7 @@ def test_all_calls_can_be_sent_again(ground: Ground, operator: Inspecting) -> No
 
 def heard(browser: ClientConnection, kind: str) -> dict[str, Any]:
     """The payload of the next message of a kind."""
-    while (message := json.loads(browser.recv(15)))["type"] != kind:
+    while (message := json.loads(browser.recv(60)))["type"] != kind:
         pass
     return dict(message.get("payload") or {})
 
