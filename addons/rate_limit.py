@@ -45,8 +45,10 @@ class RateLimit:
     async def settle(self, flow: http.HTTPFlow) -> None:
         """Tell how the limits stand also who is answered, or refused, before they are asked."""
         call = call_of(flow)
+        if call.request_id in self._open or _told(call):
+            return
         limits = limits_of(call)
-        if not limits or call.request_id in self._open or _told(call):
+        if not limits:
             return
         nothing = await runtime().limits.take(limits, [0] * len(limits))
         self._tell(call, limits, nothing)
@@ -98,8 +100,9 @@ def limits_of(call: Call) -> Limits:
     live, who = runtime(), call.principal
     if who is None:
         return ()
-    route = live.policies.route_for(call.model) if call.model else None
-    call.route = route.model if route else None  # a refused call counts for its route, too
+    if call.route is None and call.model:
+        route = live.policies.route_for(call.model)
+        call.route = route.model if route else None  # a refused call counts for its route, too
     return live.scopes.of(live.policies, who, call.model, call.route).limits
 
 

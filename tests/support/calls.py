@@ -39,7 +39,7 @@ class Watcher:
         assert enough, f"{len(self.records)} of {calls} calls ended: {self.records}"
         return self.records
 
-    def settle(self) -> int:
+    def caught_up(self) -> int:
         """How many calls have ended, once none is on its way: answers come before their records."""
         lifecycle = self._gateway.master.lifecycle
         deadline = time.monotonic() + SECONDS
@@ -65,7 +65,7 @@ def watch(gateway: Gateway) -> Watcher:
 @contextmanager
 def one_call(watcher: Watcher) -> Iterator[list[CallRecord]]:
     """The record of the one call that is made inside the block, filled in at its end."""
-    before = watcher.settle()
+    before = watcher.caught_up()
     found: list[CallRecord] = []
     yield found
     found.extend(watcher.wait(before + 1)[before:])
