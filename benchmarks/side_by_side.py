@@ -26,8 +26,8 @@ from rich.table import Table
 
 from benchmarks.load import KEY, Result
 
-ROUNDS = 3
-SECONDS = 4.0
+ROUNDS = 9
+SECONDS = 2.0
 _GATEWAY = """\
 listen: {{gateway: "127.0.0.1:{port}", admin: "127.0.0.1:{admin}", inspector: null}}
 providers: {{bench: {{api: openai, base_url: "http://127.0.0.1:{upstream}/v1", api_key: sk-up}}}}
@@ -139,17 +139,22 @@ class Measured:
 
     @property
     def throughput(self) -> float:
-        """How many times the peer's requests a second the gateway makes."""
-        rate = (self.median("32 connections", proxy, "rate") for proxy in ("llmitm", self.peer))
-        return next(rate) / next(rate)
+        """How many times the peer's requests a second the gateway makes: the median round's."""
+        of = self.results["32 connections"]
+        rounds = zip(of["llmitm"], of[self.peer], strict=True)
+        return statistics.median(ours.rate / theirs.rate for ours, theirs in rounds)
 
     @property
     def added_latency(self) -> float:
-        """The latency that the gateway adds, as a share of what the peer adds."""
-        direct, ours, theirs = (
-            self.median("1 connection", proxy, "p50") for proxy in ("no proxy", "llmitm", self.peer)
+        """The latency that the gateway adds, as a share of what the peer adds: the median round's.
+
+        Of one round, so that a machine that changes its speed between rounds changes nothing.
+        """
+        of = self.results["1 connection"]
+        rounds = zip(of["no proxy"], of["llmitm"], of[self.peer], strict=True)
+        return statistics.median(
+            (ours.p50 - direct.p50) / (theirs.p50 - direct.p50) for direct, ours, theirs in rounds
         )
-        return (ours - direct) / (theirs - direct)
 
     def show(self, console: Console) -> None:
         table = Table("median of rounds", "no proxy", "llmitm", self.peer, f"llmitm / {self.peer}")
