@@ -72,7 +72,7 @@ class Circuits:
 
     def guard(self, name: str) -> Guard:
         """The circuit of ``provider/model``, or the one that it shares."""
-        guard = self._guards.get(name)
+        guard = self._known(name)
         if guard is None:
             everything = _everything(name)
             if name != everything and len(self._guards) >= MAX_OWN:
@@ -85,26 +85,33 @@ class Circuits:
 
     def draining(self, target: Target, model: str) -> bool:
         """Whether no new calls are sent there: neither of the target's nor of this model."""
-        return any(guard.draining for guard in self._both(target, model))
+        own = self._guards.get(f"{target.provider}/{model}")
+        if own is not None and own.draining:
+            return True
+        everything = self._guards.get(target.name)
+        return everything is not None and everything.draining
 
     def usable(self, target: Target, model: str, now: float) -> bool:
         """Whether `target` would be asked for this model."""
-        name = f"{target.provider}/{model}"
-        guard = self._guards.get(name)
-        if guard is None and len(self._guards) >= MAX_OWN:
-            guard = self._guards.get(_everything(name))
+        guard = self._known(f"{target.provider}/{model}")
         return not self.draining(target, model) and (guard is None or guard.usable(now))
 
     def admit(self, attempt: Attempt, now: float) -> Leave | None:
         """Leave to ask the attempt's target, None where it is not asked now."""
+        if self.draining(attempt.target, attempt.model):
+            return None
         guard = self.guard(attempt.name)
-        if now < guard.out_until or self.draining(attempt.target, attempt.model):
+        if now < guard.out_until:
             return None
         admission = guard.breaker.admit(now)
         if admission is None:
             return None
         guard.running += 1
         return Leave(guard, admission)
+
+    def refusing(self, attempt: Attempt) -> Guard:
+        """What an attempt that got no leave was refused by: its circuit, or its target's."""
+        return self._known(attempt.name) or self.guard(attempt.target.name)
 
     def learned(self, leave: Leave, verdict: Verdict) -> None:
         """The leave came back with a result: begin to count, or forget what nobody speaks of."""
@@ -164,10 +171,12 @@ class Circuits:
         now = time.monotonic()
         return ((name, g, g.breaker.snapshot(now)) for name, g in sorted(self._guards.items()))
 
-    def _both(self, target: Target, model: str) -> Iterator[Guard]:
-        for name in {target.name, f"{target.provider}/{model}"}:
-            if (guard := self._guards.get(name)) is not None:
-                yield guard
+    def _known(self, name: str) -> Guard | None:
+        """The circuit that a target has or shares; None where it would get a new one."""
+        guard = self._guards.get(name)
+        if guard is None and len(self._guards) >= MAX_OWN:
+            guard = self._guards.get(_everything(name))
+        return guard
 
     def _of(self, name: str) -> list[Guard]:
         if name != _everything(name):

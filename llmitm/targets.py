@@ -91,7 +91,7 @@ class Targets:
         now = time.monotonic()
         leave = self.circuits.admit(attempt, now)
         if leave is None:
-            guard = self.circuits.guard(attempt.name)
+            guard = self.circuits.refusing(attempt)
             self.metrics["llm_circuit_breaker_requests_blocked_total"].at(guard.name).inc()
             raise self._refusal(guard, attempt, now)
         if leave.admission.probe:

@@ -78,6 +78,15 @@ def test_names_of_which_nothing_was_learned(told: Told) -> None:
     assert (told.names, told.begun) == (["one/a", "two/*", "two/real"], ["two/real"])
 
 
+def test_names_that_a_drained_target_was_asked_for(told: Told) -> None:
+    """What is refused because its target is drained gets no circuit to be refused by."""
+    told.circuits.drain("two/*", True)
+    refused = Attempt(ANY, 1, "nonsense")
+    assert told.circuits.admit(refused, time.monotonic()) is None
+    assert told.circuits.refusing(refused).name == "two/*"
+    assert told.names == ["one/a", "two/*"]
+
+
 def test_a_pause_is_remembered(told: Told) -> None:
     """A model that asked for a pause keeps its circuit, though nothing was counted."""
     leave = told.leave("busy")

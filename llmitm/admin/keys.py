@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from llmitm.admin.requests import json_body, refusals
+from llmitm.admin.requests import desk_of, json_body, refusals
 from llmitm.config.schema import Key
 from llmitm.config.values import seconds
-from llmitm.identity import OVERLAP, IdentityDesk, NewKey, state_of
+from llmitm.identity import OVERLAP, NewKey, state_of
 from llmitm.stores.identities import KeyRow
 
 if TYPE_CHECKING:
@@ -17,21 +17,19 @@ if TYPE_CHECKING:
 
 
 def routes(app: web.Application, master: GatewayMaster) -> None:
-    keyring = master.runtime.keyring
-
-    def desk() -> IdentityDesk:
-        return IdentityDesk(keyring.identities, master.runtime.policies)
+    runtime = master.runtime
+    keyring = runtime.keyring
 
     async def show(_request: web.Request) -> web.Response:
         with refusals():
             made = await keyring.identities.keys()
-        of_file = [described(key) for key in master.runtime.policies.keys]
+        of_file = [described(key) for key in runtime.policies.keys]
         return web.json_response({"keys": [*of_file, *(described_row(row) for row in made)]})
 
     async def create(request: web.Request) -> web.Response:
         wish = await json_body(request)
         with refusals():
-            made = await desk().create_key(wish)
+            made = await desk_of(runtime).create_key(wish)
             await keyring.refresh()
         return web.json_response(shown_once(made), status=201)
 
@@ -39,20 +37,20 @@ def routes(app: web.Application, master: GatewayMaster) -> None:
         wish = await json_body(request)
         overlap = seconds(wish.get("overlap", OVERLAP))
         with refusals():
-            made = await desk().rotate_key(request.match_info["id"], overlap)
+            made = await desk_of(runtime).rotate_key(request.match_info["id"], overlap)
             await keyring.refresh()
         return web.json_response(shown_once(made), status=201)
 
     async def switch(request: web.Request) -> web.Response:
         key_id, on = request.match_info["id"], request.match_info["action"] == "enable"
         with refusals():
-            await desk().enable_key(key_id, on)
+            await desk_of(runtime).enable_key(key_id, on)
             await keyring.refresh()
         return web.json_response({"id": key_id, "enabled": on})
 
     async def delete(request: web.Request) -> web.Response:
         with refusals():
-            await desk().delete_key(request.match_info["id"])
+            await desk_of(runtime).delete_key(request.match_info["id"])
             await keyring.refresh()
         return web.Response(status=204)
 

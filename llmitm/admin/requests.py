@@ -12,12 +12,18 @@ from aiohttp import web
 
 from llmitm.config.problems import Fault
 from llmitm.config.values import expiry, seconds
-from llmitm.identity import Unknown
+from llmitm.identity import IdentityDesk, Unknown
+from llmitm.runtime import Runtime
 from llmitm.stores.errors import LedgerError, Rejected
 from llmitm.stores.filters import DIMENSIONS, Filters
 from llmitm.stores.identities import Exists
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def desk_of(runtime: Runtime) -> IdentityDesk:
+    """Where keys and users are made, by the policies in force."""
+    return IdentityDesk(runtime.keyring.identities, runtime.policies)
 
 
 async def json_body(request: web.Request) -> dict[str, Any]:

@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from llmitm.admin.requests import json_body, refusals
-from llmitm.identity import IdentityDesk
+from llmitm.admin.requests import desk_of, json_body, refusals
 from llmitm.stores.identities import UserRow
 
 if TYPE_CHECKING:
@@ -15,30 +14,28 @@ if TYPE_CHECKING:
 
 
 def routes(app: web.Application, master: GatewayMaster) -> None:
-    keyring = master.runtime.keyring
-
-    def desk() -> IdentityDesk:
-        return IdentityDesk(keyring.identities, master.runtime.policies)
+    runtime = master.runtime
+    keyring = runtime.keyring
 
     async def show(_request: web.Request) -> web.Response:
         with refusals():
             made = await keyring.identities.users()
         of_file = [
             {"id": user.id, "name": user.name, "team": user.team, "source": "keys.yaml"}
-            for user in master.runtime.policies.users.values()
+            for user in runtime.policies.users.values()
         ]
         return web.json_response({"users": [*of_file, *map(described, made)]})
 
     async def create(request: web.Request) -> web.Response:
         wish = await json_body(request)
         with refusals():
-            made = await desk().create_user(wish)
+            made = await desk_of(runtime).create_user(wish)
             await keyring.refresh()
         return web.json_response(described(made), status=201)
 
     async def delete(request: web.Request) -> web.Response:
         with refusals():
-            await desk().delete_user(request.match_info["id"])
+            await desk_of(runtime).delete_user(request.match_info["id"])
             await keyring.refresh()
         return web.Response(status=204)
 

@@ -63,22 +63,19 @@ class _All(_Asking):
         self.say(max(await self.ask(), key=lambda answer: answer.status))
 
 
-class _Options(_Asking):
-    async def get(self) -> None:
-        self.say((await self.ask())[0])
-
-    async def put(self) -> None:
-        answer = max(await self.ask(), key=lambda answer: answer.status)
-        if answer.status < 400:
-            self.peers.options |= self.json
-        self.say(answer)
-
-
 class _Same(_Asking):
     """What every worker says the same of."""
 
     async def get(self) -> None:
         self.say((await self.ask())[0])
+
+
+class _Options(_Same):
+    async def put(self) -> None:
+        answer = max(await self.ask(), key=lambda answer: answer.status)
+        if answer.status < 400:
+            self.peers.options |= self.json
+        self.say(answer)
 
 
 class _Joined(_Asking):
